@@ -1,0 +1,135 @@
+using System.Net;
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver;
+
+/// <summary>Every setting, with its key, its default and its unit. Read once at start; a bad one stops the start with exit code 2 and its key.</summary>
+sealed record ReceiverOptions
+{
+    /// <summary><c>PAAS_ROOT</c>: projects and state. Absolute.</summary>
+    public required string Root { get; init; }
+
+    /// <summary><c>PAAS_LISTEN</c>: control plane and router.</summary>
+    public required IPEndPoint Listen { get; init; }
+
+    /// <summary><c>PAAS_ROUTER_LISTEN</c>: application traffic alone; null when it comes in with the control plane's.</summary>
+    public IPEndPoint? RouterListen { get; init; }
+
+    /// <summary><c>PAAS_DOMAIN</c>: applications answer at <c>&lt;project&gt;.&lt;domain&gt;</c>.</summary>
+    public required string Domain { get; init; }
+
+    /// <summary><c>PAAS_ADMIN_TOKEN</c>: fixes the first admin's token; null means one is made and shown once.</summary>
+    public string? AdminToken { get; init; }
+
+    /// <summary><c>PAAS_DEFAULT_ENVIRONMENT</c>: <c>name:type[:mode]</c>.</summary>
+    public required Environment DefaultEnvironment { get; init; }
+
+    /// <summary><c>PAAS_DEPLOY_BRANCHES</c>: comma separated; a push to one of these deploys.</summary>
+    public IReadOnlyList<string> DeployBranches { get; init; } = ["main", "master"];
+
+    /// <summary><c>PAAS_KEEP_RELEASES</c>: releases kept beside what a rollback needs (A13).</summary>
+    public int KeepReleases { get; init; } = 3;
+
+    /// <summary><c>PAAS_START_TIMEOUT</c>, seconds: how long an application may take to listen.</summary>
+    public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary><c>PAAS_STOP_TIMEOUT</c>, seconds: between SIGTERM and SIGKILL (AMB-26).</summary>
+    public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary><c>PAAS_BUILD_TIMEOUT</c>, seconds: how long one build step may take.</summary>
+    public TimeSpan BuildTimeout { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary><c>PAAS_HOOKS</c>: the folder of git's hooks and the supervisor; by default the one installed beside the program.</summary>
+    public required string HooksDirectory { get; init; }
+
+    /// <summary>The receiver's own: journal, sockets, logs, views. Mode 0700.</summary>
+    public string State => Path.Combine(Root, "state");
+
+    /// <summary>Reads the settings, reporting every mistake at once.</summary>
+    /// <exception cref="BadConfigurationException">At least one key is wrong.</exception>
+    public static ReceiverOptions From(IConfiguration configuration)
+    {
+        var mistakes = new List<string>();
+        var root = configuration["PAAS_ROOT"] is { Length: > 0 } given ? given : "/srv";
+        if (!Path.IsPathFullyQualified(root))
+        {
+            mistakes.Add($"PAAS_ROOT: '{root}' is not an absolute path");
+        }
+
+        var options = new ReceiverOptions
+        {
+            Root = Path.TrimEndingDirectorySeparator(root),
+            Listen = Address(configuration, "PAAS_LISTEN", mistakes) ?? new IPEndPoint(IPAddress.Loopback, 8080),
+            RouterListen = Address(configuration, "PAAS_ROUTER_LISTEN", mistakes),
+            Domain = configuration["PAAS_DOMAIN"] is { Length: > 0 } domain ? domain.ToLowerInvariant().Trim('.') : "localhost",
+            AdminToken = configuration["PAAS_ADMIN_TOKEN"] is { Length: > 0 } token ? token : null,
+            DefaultEnvironment = DefaultEnvironmentOf(configuration["PAAS_DEFAULT_ENVIRONMENT"], Path.TrimEndingDirectorySeparator(root), mistakes),
+            DeployBranches = configuration["PAAS_DEPLOY_BRANCHES"] is { Length: > 0 } branches
+                ? branches.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : ["main", "master"],
+            KeepReleases = Number(configuration, "PAAS_KEEP_RELEASES", 3, mistakes),
+            StartTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_START_TIMEOUT", 60, mistakes)),
+            StopTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_STOP_TIMEOUT", 20, mistakes)),
+            BuildTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_BUILD_TIMEOUT", 1800, mistakes)),
+            HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
+        };
+        if (options.AdminToken is { Length: < 16 })
+        {
+            mistakes.Add("PAAS_ADMIN_TOKEN: at least 16 characters");
+        }
+
+        return mistakes.Count == 0 ? options : throw new BadConfigurationException(mistakes);
+    }
+
+    static Environment DefaultEnvironmentOf(string? text, string root, List<string> mistakes)
+    {
+        var parts = (text is { Length: > 0 } ? text : "local:staging").Split(':');
+        var type = parts.Length > 1 ? Environment.TypeOf(parts[1]) : EnvironmentType.Staging;
+        var mode = Environment.ModeOf(type ?? EnvironmentType.Staging);
+        if (!EnvironmentName.TryParse(parts[0], out var name) || type is null || parts.Length > 3
+            || (parts.Length == 3 && !(Enum.TryParse(parts[2], ignoreCase: true, out mode) && Enum.IsDefined(mode) && !char.IsAsciiDigit(parts[2][0]))))
+        {
+            mistakes.Add($"PAAS_DEFAULT_ENVIRONMENT: '{text}' is not name:type[:mode]; types are dev, staging (preprod, qa, test) and prod, modes editable, cooking and final");
+            name ??= EnvironmentName.Parse("local");
+        }
+
+        return new Environment(name, Guid.Empty, type ?? EnvironmentType.Staging, mode, root, IsDefault: true);
+    }
+
+    static IPEndPoint? Address(IConfiguration configuration, string key, List<string> mistakes)
+    {
+        var text = configuration[key];
+        if (string.IsNullOrEmpty(text))
+        {
+            return null;
+        }
+
+        var address = text.StartsWith("http://", StringComparison.Ordinal) ? text["http://".Length..].TrimEnd('/') : text;
+        address = address.Replace("localhost:", "127.0.0.1:", StringComparison.Ordinal).Replace("*:", "0.0.0.0:", StringComparison.Ordinal);
+        if (IPEndPoint.TryParse(address, out var endpoint) && address.Contains(':', StringComparison.Ordinal))
+        {
+            return endpoint;
+        }
+
+        mistakes.Add($"{key}: '{text}' is not http://ADDRESS:PORT");
+        return null;
+    }
+
+    static int Number(IConfiguration configuration, string key, int otherwise, List<string> mistakes)
+    {
+        if (configuration[key] is not { Length: > 0 } text)
+        {
+            return otherwise;
+        }
+
+        if (int.TryParse(text, out var number) && number is >= 1 and <= 86_400)
+        {
+            return number;
+        }
+
+        mistakes.Add($"{key}: '{text}' is not a number from 1 to 86400");
+        return otherwise;
+    }
+}
+
+/// <summary>Exit code 2. The message names every wrong key.</summary>
+sealed class BadConfigurationException(IReadOnlyList<string> mistakes) : Exception(string.Join(System.Environment.NewLine, mistakes));

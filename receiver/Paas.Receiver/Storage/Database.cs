@@ -1,0 +1,120 @@
+using System.Data;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using Dapper;
+using Microsoft.Data.Sqlite;
+
+namespace Paas.Receiver.Storage;
+
+/// <summary>The one SQLite file: write-ahead log, synchronous=FULL, so what was written is durable when the call returns.</summary>
+/// <remarks>One writing connection behind a lock (SQLite has one writer anyway) and pooled reading ones, which never wait for it.</remarks>
+sealed class Database : IDisposable
+{
+    readonly Lock writing = new();
+    readonly SqliteConnection writer;
+    readonly string connectionString;
+
+    static Database()
+    {
+        // The bundled native library is behind on security fixes; the system's is patched by Debian.
+        NativeLibrary.SetDllImportResolver(typeof(SQLitePCL.SQLite3Provider_e_sqlite3).Assembly, (name, _, _) =>
+            name == "e_sqlite3" ? NativeLibrary.Load("libsqlite3.so.0") : nint.Zero);
+        SQLitePCL.raw.SetProvider(new SQLitePCL.SQLite3Provider_e_sqlite3());
+    }
+
+    Database(string path)
+    {
+        connectionString = new SqliteConnectionStringBuilder { DataSource = path, Pooling = true }.ToString();
+        writer = Open();
+        Execute(writer, "PRAGMA journal_mode = WAL");
+    }
+
+    /// <summary>Opens or creates the file (0600) and brings its tables up to the newest of the embedded <c>*.sql</c> scripts.</summary>
+    public static Database OpenOrCreate(string path)
+    {
+        if (!File.Exists(path))
+        {
+            using var _ = new FileStream(path, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            });
+        }
+
+        var database = new Database(path);
+        database.Migrate();
+        return database;
+    }
+
+    /// <summary>Runs one or more statements in one durable transaction.</summary>
+    public T Write<T>(Func<IDbConnection, T> work)
+    {
+        lock (writing)
+        {
+            using var transaction = writer.BeginTransaction();
+            var result = work(writer);
+            transaction.Commit();
+            return result;
+        }
+    }
+
+    /// <summary>Runs one statement durably and returns the number of rows it changed.</summary>
+    public int Write(string sql, object? parameters = null) => Write(connection => connection.Execute(sql, parameters));
+
+    public IReadOnlyList<T> Read<T>(string sql, object? parameters = null)
+    {
+        using var connection = Open();
+        return connection.Query<T>(sql, parameters).AsList();
+    }
+
+    public T? ReadOne<T>(string sql, object? parameters = null)
+    {
+        using var connection = Open();
+        return connection.QueryFirstOrDefault<T>(sql, parameters);
+    }
+
+    public void Dispose()
+    {
+        writer.Dispose();
+        SqliteConnection.ClearAllPools();
+    }
+
+    SqliteConnection Open()
+    {
+        var connection = new SqliteConnection(connectionString);
+        connection.Open();
+        Execute(connection, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000");
+        return connection;
+    }
+
+    void Migrate()
+    {
+        var assembly = Assembly.GetExecutingAssembly();
+        var scripts = assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
+        var done = writer.ExecuteScalar<int>("PRAGMA user_version");
+        if (done > scripts.Count)
+        {
+            throw new InvalidOperationException($"The database was written by a newer receiver (schema {done}, this one knows {scripts.Count}). Start that one.");
+        }
+
+        foreach (var (script, number) in scripts.Select((name, index) => (name, index + 1)).Skip(done))
+        {
+            using var reader = new StreamReader(assembly.GetManifestResourceStream(script)!);
+            var sql = reader.ReadToEnd();
+            lock (writing)
+            {
+                using var transaction = writer.BeginTransaction();
+                Execute(writer, sql + $"; PRAGMA user_version = {number}");
+                transaction.Commit();
+            }
+        }
+    }
+
+    static void Execute(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+}
