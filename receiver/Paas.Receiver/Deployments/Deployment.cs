@@ -1,0 +1,125 @@
+using Paas.Receiver.Logs;
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>Why a deployment is wanted.</summary>
+enum DeploymentKind
+{
+    /// <summary>A ref is to move to a new commit.</summary>
+    Push,
+
+    /// <summary>The commit that is deployed, again, with today's pillar.</summary>
+    Redeploy,
+
+    /// <summary>A kept release, its configuration and its data.</summary>
+    Rollback,
+}
+
+/// <summary>How a deployment ended. A closed list: there were never just two.</summary>
+enum Outcome
+{
+    /// <summary>The new release serves.</summary>
+    Live,
+
+    /// <summary>The new release serves, but housekeeping failed (an archive, a pruning).</summary>
+    LiveButUntidy,
+
+    /// <summary>It failed and the old state is back: code, configuration and data.</summary>
+    RolledBack,
+
+    /// <summary>It failed and so did the way back. Somebody has to look.</summary>
+    NeedsAttention,
+
+    /// <summary>The receiver died in it; found and driven to the old release at the next start.</summary>
+    Interrupted,
+
+    /// <summary>A newer push to the same ref took its place while it waited.</summary>
+    Superseded,
+
+    /// <summary>Somebody cancelled it; the old state is back.</summary>
+    Cancelled,
+
+    /// <summary>Refused before anything was touched.</summary>
+    Refused,
+}
+
+/// <summary>What is asked of the conductor. Ref and commits for a push, a target for a rollback.</summary>
+sealed record DeploymentRequest
+{
+    public required Project Project { get; init; }
+
+    public required DeploymentKind Kind { get; init; }
+
+    /// <summary>Full name, <c>refs/heads/main</c>.</summary>
+    public string? Ref { get; init; }
+
+    /// <summary>Where the pusher saw the ref; null when it did not exist.</summary>
+    public string? OldCommit { get; init; }
+
+    public string? NewCommit { get; init; }
+
+    /// <summary>For a rollback; null means the one before the live one.</summary>
+    public int? TargetRelease { get; init; }
+
+    /// <summary>Null means the environment's.</summary>
+    public Mode? Mode { get; init; }
+
+    /// <summary>Build caches are not used.</summary>
+    public bool Rebuild { get; init; }
+
+    /// <summary>The ref moves at once; the deployment goes on in the background.</summary>
+    public bool Async { get; init; }
+
+    /// <summary>A rollback leaves the data as it is.</summary>
+    public bool CodeOnly { get; init; }
+
+    /// <summary>Who asks, for the record and for other people's messages.</summary>
+    public required string By { get; init; }
+
+    /// <summary>Where from: an address, or a local door.</summary>
+    public required string From { get; init; }
+
+    public string? PushId { get; init; }
+}
+
+/// <summary>One run of the pipeline: its log can be followed by anyone, its end awaited by anyone; neither stops it.</summary>
+sealed class Deployment(ReleaseId id, DeploymentRequest request, LogStream log) : IDisposable
+{
+    readonly TaskCompletionSource<Outcome> finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly TaskCompletionSource refMoved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly CancellationTokenSource cancel = new();
+
+    /// <summary>The deployment's id is its release's: <c>&lt;DATETIME&gt;-&lt;UUID&gt;</c>.</summary>
+    public string Id => ReleaseId.Value;
+
+    public ReleaseId ReleaseId => id;
+
+    public DeploymentRequest Request => request;
+
+    public Project Project => request.Project;
+
+    public LogStream Log => log;
+
+    public Task<Outcome> Finished => finished.Task;
+
+    /// <summary>Completes when git has moved the ref that this deployment stands for.</summary>
+    public Task RefMoved => refMoved.Task;
+
+    /// <summary>Asked to stop, by whom; null while nobody did.</summary>
+    public string? CancelledBy { get; private set; }
+
+    public CancellationToken Cancellation => cancel.Token;
+
+    public void Cancel(string by)
+    {
+        CancelledBy = by;
+        cancel.Cancel();
+    }
+
+    public void MarkRefMoved() => refMoved.TrySetResult();
+
+    public void Finish(Outcome outcome) => finished.TrySetResult(outcome);
+
+    public void Dispose() => cancel.Dispose();
+}
