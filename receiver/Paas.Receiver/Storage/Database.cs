@@ -26,7 +26,7 @@ sealed class Database : IDisposable
     {
         connectionString = new SqliteConnectionStringBuilder { DataSource = path, Pooling = true }.ToString();
         writer = Open();
-        Execute(writer, "PRAGMA journal_mode = WAL");
+        Execute(writer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
     }
 
     /// <summary>Opens or creates the file (0600) and brings its tables up to the newest of the embedded <c>*.sql</c> scripts.</summary>
@@ -76,15 +76,17 @@ sealed class Database : IDisposable
 
     public void Dispose()
     {
-        writer.Dispose();
-        SqliteConnection.ClearAllPools();
+        lock (writing)
+        {
+            SqliteConnection.ClearPool(writer);
+            writer.Dispose();
+        }
     }
 
     SqliteConnection Open()
     {
         var connection = new SqliteConnection(connectionString);
         connection.Open();
-        Execute(connection, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000");
         return connection;
     }
 
