@@ -1,25 +1,50 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using System.Threading.Channels;
 
 namespace Paas.Receiver.Logs;
 
 /// <summary>
-/// What one deployment says to its pusher: numbered lines, kept in a file, replayed and followed by any number of readers.
-/// Control characters are made harmless and known secret values are masked before a line is kept.
+/// What one deployment says to its pusher: lines in a file, replayed from it and followed by any number of readers, at their own speed, in constant memory.
+/// Known secret values are masked and control characters made harmless before a line is kept.
 /// </summary>
+/// <remarks>
+/// A log has <see cref="MostBytes"/>. Once they are used up, of what a program prints only the last <see cref="LastLines"/> lines are kept, with the number of
+/// those left out, whenever the receiver says something itself: its own lines are never left out.
+/// </remarks>
 sealed class LogStream : IDisposable
 {
+    /// <summary>Bytes of a log until its output is cut short.</summary>
+    public const int MostBytes = 8 * 1024 * 1024;
+
+    /// <summary>Lines that are kept of output beyond that.</summary>
+    public const int LastLines = 200;
+
+    /// <summary>Bytes that each step may still print at length in a log that is full.</summary>
+    const int Allowance = 64 * 1024;
+
     const int LongestLine = 4096;
+    const string Said = "       ";
 
     readonly Lock gate = new();
     readonly FileStream file;
     readonly List<string> masked = [];
-    readonly List<Channel<string>> followers = [];
-    readonly List<string> lines = [];
+    readonly Queue<string> held = [];
+
+    // Lines that did not get into the file because its disk is full; readers that follow still get them.
+    readonly List<string> beyond = [];
+    TaskCompletionSource more = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    long written;
+    long room;
+    long leftOut;
+    bool diskIsFull;
     bool closed;
 
-    LogStream(FileStream file) => this.file = file;
+    LogStream(FileStream file)
+    {
+        this.file = file;
+        written = file.Length;
+        room = Math.Max(Allowance, MostBytes - written);
+    }
 
     /// <summary>The file that keeps the lines (0600).</summary>
     public string Path => file.Name;
@@ -27,16 +52,16 @@ sealed class LogStream : IDisposable
     /// <summary>Starts a log, or goes on with one that a former run of the receiver began.</summary>
     public static LogStream Open(string path)
     {
-        var earlier = File.Exists(path) ? File.ReadAllLines(path) : [];
-        var log = new LogStream(new FileStream(path, new FileStreamOptions
+        var opened = new FileStream(path, new FileStreamOptions
         {
-            Mode = FileMode.Append,
-            Access = FileAccess.Write,
-            Share = FileShare.ReadWrite,
+            Mode = FileMode.OpenOrCreate,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.ReadWrite | FileShare.Delete,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        }));
-        log.lines.AddRange(earlier);
-        return log;
+            BufferSize = 0,
+        });
+        EndLastLine(opened);
+        return new LogStream(opened);
     }
 
     /// <summary>From now on this value reads as stars. Values under four characters would mask half the text and are left.</summary>
@@ -53,64 +78,87 @@ sealed class LogStream : IDisposable
     }
 
     /// <summary><c>-----> text</c>: a step begins.</summary>
-    public void Title(string text) => Append("-----> " + text);
+    public void Title(string text) => Say("-----> ", text);
 
     /// <summary><c>=====> text</c>: a major result.</summary>
-    public void Result(string text) => Append("=====> " + text);
-
-    /// <summary>Seven spaces and text: what a step says.</summary>
-    public void Detail(string text) => Append("       " + text);
+    public void Result(string text) => Say("=====> ", text);
 
     /// <summary><c> !     text</c>: trouble.</summary>
-    public void Trouble(string text) => Append(" !     " + text);
+    public void Trouble(string text) => Say(" !     ", text);
+
+    /// <summary>Seven spaces and text: what the receiver adds to a title or a trouble.</summary>
+    public void Detail(string text) => Say(Said, text);
 
     /// <summary>Adds text as it is; line breaks in it make several lines.</summary>
-    public void Append(string text)
+    public void Append(string text) => Say("", text);
+
+    /// <summary>Seven spaces and a line that a program printed. Cut short where there is too much of it.</summary>
+    public void Output(string line)
     {
-        foreach (var part in text.Split('\n'))
+        lock (gate)
         {
-            AppendLine(Harmless(part.TrimEnd('\r')));
+            if (closed)
+            {
+                return;
+            }
+
+            if (room > 0)
+            {
+                Write(Said + line);
+                if (room <= 0)
+                {
+                    Write($"{Said}… more output than is kept; of what follows the last {LastLines} lines are");
+                }
+
+                return;
+            }
+
+            held.Enqueue(line);
+            if (held.Count > LastLines)
+            {
+                held.Dequeue();
+                leftOut++;
+            }
         }
     }
 
     /// <summary>Replays from a line (0 = the first), then follows until the log is closed.</summary>
     public async IAsyncEnumerable<string> FollowAsync(int from = 0, [EnumeratorCancellation] CancellationToken ct = default)
     {
-        List<string> earlier;
-        Channel<string>? follower = null;
-        lock (gate)
+        using var reader = TryOpen();
+        var seen = 0;
+        var (read, taken) = (0L, 0);
+        while (true)
         {
-            earlier = lines.Skip(from).ToList();
-            if (!closed)
+            var (end, rest, next) = Look(taken);
+            if (reader is not null && read < end)
             {
-                follower = Channel.CreateUnbounded<string>(new UnboundedChannelOptions { SingleReader = true });
-                followers.Add(follower);
+                await foreach (var line in LinesAsync(reader, end - read, ct))
+                {
+                    if (seen++ >= from)
+                    {
+                        yield return line;
+                    }
+                }
+
+                read = end;
             }
-        }
 
-        foreach (var line in earlier)
-        {
-            yield return line;
-        }
-
-        if (follower is null)
-        {
-            yield break;
-        }
-
-        try
-        {
-            await foreach (var line in follower.Reader.ReadAllAsync(ct))
+            foreach (var line in rest)
             {
-                yield return line;
+                taken++;
+                if (seen++ >= from)
+                {
+                    yield return line;
+                }
             }
-        }
-        finally
-        {
-            lock (gate)
+
+            if (next is null)
             {
-                followers.Remove(follower);
+                yield break;
             }
+
+            await next.WaitAsync(ct);
         }
     }
 
@@ -121,9 +169,10 @@ sealed class LogStream : IDisposable
         {
             if (!closed)
             {
+                LetGo();
                 closed = true;
-                followers.ForEach(follower => follower.Writer.Complete());
                 file.Dispose();
+                more.TrySetResult();
             }
         }
     }
@@ -134,7 +183,7 @@ sealed class LogStream : IDisposable
     public static string Harmless(string text)
     {
         var cut = text.Length > LongestLine ? text[..LongestLine] + " …" : text;
-        if (!cut.Any(c => char.IsControl(c) || char.IsSurrogate(c) || IsBidirectional(c)))
+        if (cut.AsSpan().IndexOfAnyExceptInRange(' ', '~') < 0 || !cut.Any(c => char.IsControl(c) || char.IsSurrogate(c) || ReadsOtherwise(c)))
         {
             return cut;
         }
@@ -144,42 +193,142 @@ sealed class LogStream : IDisposable
         {
             clean.Append(rune.Value == '\t' ? "\t"
                 : rune.Value == '\e' ? "␛"
-                : Rune.IsControl(rune) || (rune.IsBmp && IsBidirectional((char)rune.Value)) ? "�"
+                : Rune.IsControl(rune) || (rune.IsBmp && ReadsOtherwise((char)rune.Value)) ? "�"
                 : rune.ToString());
         }
 
         return clean.ToString();
     }
 
-    // Overrides and isolates can make a line read other than it is.
-    static bool IsBidirectional(char c) => c is (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
+    // Overrides, isolates and marks of direction can make a line read other than it is; so can line separators.
+    static bool ReadsOtherwise(char c) => c is (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069') or '\u200E' or '\u200F' or '\u061C' or '\u2028' or '\u2029';
 
-    void AppendLine(string line)
+    /// <summary>A receiver that was killed, or a full disk, may have left half a line.</summary>
+    static void EndLastLine(FileStream file)
+    {
+        if (file.Length > 0)
+        {
+            file.Position = file.Length - 1;
+            if (file.ReadByte() != '\n')
+            {
+                file.WriteByte((byte)'\n');
+            }
+        }
+    }
+
+    /// <summary>Further lines of a text stand under its first.</summary>
+    void Say(string mark, string text)
     {
         lock (gate)
         {
-            if (closed)
+            if (!closed)
             {
-                return;
-            }
+                LetGo();
+                foreach (var part in text.Split('\n'))
+                {
+                    Write(mark + part.TrimEnd('\r'));
+                    mark = mark.Length == 0 ? mark : Said;
+                }
 
-            foreach (var secret in masked)
-            {
-                line = line.Replace(secret, "********", StringComparison.Ordinal);
+                room = Math.Max(room, Allowance);
             }
+        }
+    }
 
-            lines.Add(line);
+    /// <summary>The end of an output that was cut short.</summary>
+    void LetGo()
+    {
+        if (leftOut > 0)
+        {
+            Write($"{Said}… {leftOut:N0} lines left out");
+            leftOut = 0;
+        }
+
+        while (held.TryDequeue(out var line))
+        {
+            Write(Said + line);
+        }
+    }
+
+    void Write(string text)
+    {
+        // Before it is cut or changed, else a part of a secret could stay.
+        foreach (var secret in masked)
+        {
+            text = text.Replace(secret, "********", StringComparison.Ordinal);
+        }
+
+        var line = Harmless(text);
+        var bytes = Encoding.UTF8.GetBytes(line + "\n");
+        room -= bytes.Length;
+        if (!diskIsFull)
+        {
             try
             {
-                file.Write(Encoding.UTF8.GetBytes(line + "\n"));
-                file.Flush();
+                file.Position = written;
+                file.Write(bytes);
+                written += bytes.Length;
             }
             catch (IOException)
             {
-                // A full disk must not stop what the log only tells of; readers that follow still get the line.
+                // A full disk must not stop what the log only tells of.
+                diskIsFull = true;
+            }
+        }
+
+        if (diskIsFull)
+        {
+            beyond.Add(line);
+        }
+
+        more.TrySetResult();
+    }
+
+    /// <summary>What there is to read now, and what completes when there is more; null when there will be none.</summary>
+    (long End, List<string> Beyond, Task? Next) Look(int taken)
+    {
+        lock (gate)
+        {
+            if (more.Task.IsCompleted && !closed)
+            {
+                more = new(TaskCreationOptions.RunContinuationsAsynchronously);
             }
 
-            followers.ForEach(follower => follower.Writer.TryWrite(line));
+            return (written, beyond[taken..], closed ? null : more.Task);
+        }
+    }
+
+    /// <summary>Null when the log was pruned meanwhile.</summary>
+    FileStream? TryOpen()
+    {
+        try
+        {
+            return new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0, useAsync: false);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The whole lines in the next bytes of the file.</summary>
+    static async IAsyncEnumerable<string> LinesAsync(FileStream file, long bytes, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var buffer = new byte[64 * 1024];
+        var begun = new List<byte>();
+        while (bytes > 0 && await file.ReadAsync(buffer.AsMemory(0, (int)Math.Min(bytes, buffer.Length)), ct) is > 0 and var read)
+        {
+            bytes -= read;
+            var at = 0;
+            while (buffer.AsSpan(at, read - at).IndexOf((byte)'\n') is >= 0 and var length)
+            {
+                begun.AddRange(buffer.AsSpan(at, length));
+                yield return Encoding.UTF8.GetString(begun.ToArray());
+                begun.Clear();
+                at += length + 1;
+            }
+
+            begun.AddRange(buffer.AsSpan(at, read - at));
         }
     }
 }
