@@ -1,0 +1,256 @@
+using System.Globalization;
+using System.Text;
+using Paas.Receiver.Processes;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Storage;
+
+namespace Paas.Receiver.Git;
+
+/// <summary>A file, link or submodule in a commit.</summary>
+/// <param name="Mode">Git's: 100644, 100755, 120000 (symbolic link) or 160000 (submodule).</param>
+/// <param name="Size">Bytes; null for a submodule.</param>
+sealed record TreeEntry(string Path, string Mode, string ObjectId, long? Size)
+{
+    public bool IsSubmodule => Mode == "160000";
+
+    public bool IsSymbolicLink => Mode == "120000";
+
+    public bool IsExecutable => Mode == "100755";
+}
+
+/// <summary>A bare repository of ours on disk. Forming one creates nothing.</summary>
+sealed class GitRepository(string path, GitProgram git)
+{
+    const string BranchPrefix = "refs/heads/";
+
+    public string Path => path;
+
+    /// <summary>True when a whole repository is there: <see cref="CreateAsync"/> puts it in place in one step.</summary>
+    public bool Exists => File.Exists(System.IO.Path.Combine(path, "HEAD"));
+
+    /// <summary>True when no ref was ever stored.</summary>
+    public bool IsEmpty =>
+        !File.Exists(System.IO.Path.Combine(path, "packed-refs"))
+        && !Directory.EnumerateFiles(System.IO.Path.Combine(path, "refs"), "*", SearchOption.AllDirectories).Any();
+
+    /// <summary>The branch HEAD names, whether or not it exists; null when HEAD is detached.</summary>
+    public string? HeadBranch
+    {
+        get
+        {
+            var head = File.ReadAllText(System.IO.Path.Combine(path, "HEAD")).Trim();
+            return head.StartsWith("ref: ", StringComparison.Ordinal) ? head["ref: ".Length..] : null;
+        }
+    }
+
+    /// <summary>Makes the repository: whole or not at all. Where it exists already, or somebody else is quicker, nothing is done.</summary>
+    public async Task CreateAsync(CancellationToken ct = default)
+    {
+        if (Exists)
+        {
+            return;
+        }
+
+        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
+        try
+        {
+            await git.Command("init", "--quiet", "--bare", "--initial-branch=main", "--template=", "--", temporary).OutputAsync(ct);
+            AtomicFile.Rename(temporary, path);
+        }
+        catch (IOException) when (Exists)
+        {
+            // The other one of two concurrent creates; theirs is as good.
+        }
+        finally
+        {
+            Delete(temporary);
+        }
+
+        AtomicFile.FlushDirectory(System.IO.Path.GetDirectoryName(path)!);
+    }
+
+    /// <summary>The commit a ref leads to (an annotated tag is followed), or null when there is no such ref.</summary>
+    public async Task<string?> ReadRefAsync(string name, CancellationToken ct = default)
+    {
+        // A loose ref wins over a packed one and a branch is always a commit, so the usual question needs no program.
+        if (name.StartsWith(BranchPrefix, StringComparison.Ordinal) && RefRules.IsWellFormed(name)
+            && File.Exists(System.IO.Path.Combine(path, name))
+            && await File.ReadAllTextAsync(System.IO.Path.Combine(path, name), ct) is { } text
+            && RefUpdate.IsObjectId(text.Trim()))
+        {
+            return text.Trim();
+        }
+
+        var result = await In("rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}").RunAsync(ct);
+        return result.ExitCode == 0 ? result.Output.Trim() : null;
+    }
+
+    /// <summary>Compare and swap. True when the ref is at <paramref name="newId"/> afterwards, whoever moved it there.</summary>
+    /// <param name="newId">Null deletes the ref.</param>
+    /// <param name="oldId">Where it must be before; null when it must not exist.</param>
+    public async Task<bool> MoveRefAsync(string name, string? newId, string? oldId, CancellationToken ct = default)
+    {
+        var result = newId is null
+            ? await In("update-ref", "--no-deref", "-d", "--", name, oldId ?? RefUpdate.NoObject).RunAsync(ct)
+            : await In("update-ref", "--no-deref", "--", name, newId, oldId ?? RefUpdate.NoObject).RunAsync(ct);
+        return result.ExitCode == 0 || await ReadRefAsync(name, ct) == newId;
+    }
+
+    /// <summary>HEAD names this branch from now on: it is what a clone checks out.</summary>
+    /// <param name="branch">With <c>refs/heads/</c>.</param>
+    public async Task SetHeadAsync(string branch, CancellationToken ct = default) =>
+        await In("symbolic-ref", "--", "HEAD", branch).OutputAsync(ct);
+
+    /// <summary>When a commit was made, by its committer's clock.</summary>
+    public async Task<DateTimeOffset> CommitTimeAsync(string commit, CancellationToken ct = default)
+    {
+        var seconds = await In("show", "--no-patch", "--no-show-signature", "--format=%ct", "--end-of-options", commit + "^{commit}").OutputAsync(ct);
+        return DateTimeOffset.FromUnixTimeSeconds(long.Parse(seconds.AsSpan().Trim(), CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>One small file of a commit, decoded as UTF-8; null when the commit does not have it.</summary>
+    public async Task<string?> ReadFileAsync(string commit, string file, CancellationToken ct = default)
+    {
+        var result = await In("cat-file", "blob", "--end-of-options", $"{commit}:{file}").RunAsync(ct);
+        if (result.ExitCode == 0)
+        {
+            return result.Output;
+        }
+
+        // Told apart from a commit that is not there: that one is our mistake, not the project's.
+        await In("cat-file", "-e", "--end-of-options", commit + "^{commit}").OutputAsync(ct);
+        return null;
+    }
+
+    /// <summary>Every file of a commit, in git's order.</summary>
+    /// <exception cref="Refusal">A path is not UTF-8.</exception>
+    public async Task<IReadOnlyList<TreeEntry>> ListAsync(string commit, CancellationToken ct = default)
+    {
+        await using var child = In("ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", commit).Start();
+        child.Input.Close();
+        var error = child.ReadAllAsync(child.Error);
+        using var listing = new MemoryStream();
+        await child.Output.CopyToAsync(listing, ct);
+        var code = await child.WaitAsync(ct);
+        return code == 0 ? Entries(listing.GetBuffer().AsSpan(0, (int)listing.Length)) : throw new IOException($"git ls-tree {commit}: {(await error).Trim()}");
+    }
+
+    /// <summary>
+    /// Makes <paramref name="directory"/> hold exactly the files of a commit. What is unchanged since the last time is not written, what
+    /// the commit does not have is removed; a run that was killed is made good by the next.
+    /// </summary>
+    /// <remarks>No hook, filter, monitor or other program runs. One caller at a time for a directory, one directory for a repository.</remarks>
+    public Task CheckOutAsync(string commit, string directory, CancellationToken ct = default) =>
+        CheckOutAsync(commit, directory, System.IO.Path.Combine(path, "checkout.index"), keepUntracked: false, ct);
+
+    /// <inheritdoc cref="CheckOutAsync(string, string, CancellationToken)"/>
+    /// <param name="directory">Made when it is missing.</param>
+    /// <param name="index">What git remembers of the directory; a file outside of it, kept from one time to the next.</param>
+    /// <param name="keepUntracked">Leaves alone what git never put there (editable mode: a person works in it).</param>
+    public async Task CheckOutAsync(string commit, string directory, string index, bool keepUntracked, CancellationToken ct = default)
+    {
+        Directory.CreateDirectory(directory);
+        Directory.CreateDirectory(System.IO.Path.GetDirectoryName(index)!);
+        File.Delete(index + ".lock"); // of a run that was killed: nobody else uses this index
+        if (File.Exists(index) && new FileInfo(index).Length < 32)
+        {
+            File.Delete(index); // an index cut short by a full disk says nothing
+        }
+
+        var variables = new Dictionary<string, string> { ["GIT_INDEX_FILE"] = index };
+        var read = On(directory, "read-tree", "--reset", "-u", "--end-of-options", commit).With(variables);
+        var result = await read.RunAsync(ct);
+        if (result.ExitCode != 0 && File.Exists(index))
+        {
+            File.Delete(index); // a damaged index costs a whole checkout, never a deployment
+            result = await read.RunAsync(ct);
+        }
+
+        if (result.ExitCode != 0)
+        {
+            throw new CommandFailedException(read, result);
+        }
+
+        // Git reads every file again whose time is not older than the index's. Nobody edits a file in the second it was made,
+        // so the index may claim to be younger than it is: that saves the next run hundreds of megabytes.
+        File.SetLastWriteTimeUtc(index, File.GetLastWriteTimeUtc(index).AddSeconds(2));
+        if (!keepUntracked)
+        {
+            await On(directory, "clean", "-ffdxq").With(variables).OutputAsync(ct);
+        }
+    }
+
+    /// <summary>The directory of <see cref="CheckOutAsync(string, string, CancellationToken)"/> as it was before the first time.</summary>
+    public void EmptyCheckout(string directory)
+    {
+        File.Delete(System.IO.Path.Combine(path, "checkout.index"));
+        Delete(directory);
+        Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    /// <summary>Removes what receive-pack leaves behind when it is killed. Only while no push to this repository is open.</summary>
+    public void SweepLeftovers()
+    {
+        var objects = new DirectoryInfo(System.IO.Path.Combine(path, "objects"));
+        if (!objects.Exists)
+        {
+            return;
+        }
+
+        foreach (var quarantine in objects.EnumerateDirectories("tmp_objdir-*"))
+        {
+            Delete(quarantine.FullName);
+        }
+
+        foreach (var temporary in objects.EnumerateFiles("tmp_*", SearchOption.AllDirectories))
+        {
+            temporary.Delete();
+        }
+    }
+
+    /// <summary>Removes the repository. No error when there is none.</summary>
+    public void Delete() => Delete(path);
+
+    static void Delete(string directory)
+    {
+        try
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Gone already is as good.
+        }
+    }
+
+    Command In(params IReadOnlyList<string> arguments) => git.Command([$"--git-dir={path}", .. arguments]);
+
+    Command On(string directory, params IReadOnlyList<string> arguments) =>
+        git.Command([$"--git-dir={path}", $"--work-tree={directory}", .. arguments]) with { Directory = directory };
+
+    // <mode> SP <type> SP <object> SP <padded size or -> TAB <path> NUL
+    static List<TreeEntry> Entries(ReadOnlySpan<byte> listing)
+    {
+        var strict = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+        var entries = new List<TreeEntry>();
+        while (listing.IndexOf((byte)0) is var end and >= 0)
+        {
+            var line = listing[..end];
+            listing = listing[(end + 1)..];
+            var tab = line.IndexOf((byte)'\t');
+            var fields = Encoding.ASCII.GetString(line[..tab]).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            try
+            {
+                var size = long.TryParse(fields[3], CultureInfo.InvariantCulture, out var bytes) ? bytes : (long?)null;
+                entries.Add(new TreeEntry(strict.GetString(line[(tab + 1)..]), fields[0], fields[2], size));
+            }
+            catch (DecoderFallbackException)
+            {
+                throw new Refusal($"The file name '{Encoding.UTF8.GetString(line[(tab + 1)..])}' is not UTF-8. Rename it and commit again.");
+            }
+        }
+
+        return entries;
+    }
+}

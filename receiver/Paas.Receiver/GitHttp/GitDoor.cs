@@ -1,0 +1,268 @@
+using System.Globalization;
+using System.IO.Compression;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+using Paas.Receiver.Access;
+using Paas.Receiver.Git;
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.GitHttp;
+
+/// <summary>Serves clone, fetch and push over HTTP: who asks, for which repository, may they; then git speaks for itself.</summary>
+/// <remarks>401 without credentials, 404 for what is not there and for what the caller may not see, 403 for what it may see but not do.</remarks>
+sealed partial class GitDoor(
+    ProjectStore projects, Gatekeeper gatekeeper, GitProgram git, PackExchange exchange, OpenPushes pushes, Newcomers newcomers, ILogger<GitDoor> logger)
+{
+    const string Prefix = "/git/";
+    const string InfoRefs = "/info/refs";
+
+    // Slower than this for ten minutes is nobody: a client that packs a large repository is silent, but not that long.
+    static readonly MinDataRate SlowestClient = new(bytesPerSecond: 1, gracePeriod: TimeSpan.FromMinutes(10));
+
+    readonly GitRepository nothing = new(Path.Combine(git.Home, "empty.git"), git);
+
+    public async Task ServeAsync(HttpContext context)
+    {
+        if (Read(context.Request) is not { } wish)
+        {
+            context.Response.StatusCode = AsksUnknownService(context.Request) ? StatusCodes.Status403Forbidden : StatusCodes.Status404NotFound;
+        }
+        else if (!IsWellShaped(context.Request, wish))
+        {
+            context.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
+        }
+        else if (await IdentifyAsync(context) is { } caller)
+        {
+            await ServeAsync(context, wish, caller);
+        }
+    }
+
+    Task ServeAsync(HttpContext context, Wish wish, Caller caller)
+    {
+        if (Refused(caller, wish) is { } status)
+        {
+            context.Response.StatusCode = status;
+            return Task.CompletedTask;
+        }
+
+        context.Response.Headers.CacheControl = "no-cache, max-age=0, must-revalidate";
+        context.Response.Headers.Pragma = "no-cache";
+        context.Response.Headers.Expires = "Fri, 01 Jan 1980 00:00:00 GMT";
+        return wish.IsAdvertisement ? AdvertiseAsync(context, wish)
+            : wish.Service == GitService.UploadPack ? SendAsync(context, wish)
+            : ReceiveAsync(context, wish, caller);
+    }
+
+    /// <summary>A request of the smart protocol for a repository that could be ours; null is everybody's 404.</summary>
+    static Wish? Read(HttpRequest request)
+    {
+        var path = request.Path.Value!;
+        if (request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0] != path || !path.StartsWith(Prefix, StringComparison.Ordinal))
+        {
+            return null; // no path of ours needs an escape or a dot segment: one can only be meant to read in two ways
+        }
+
+        path = path[Prefix.Length..];
+        if (HttpMethods.IsGet(request.Method) && path.EndsWith(InfoRefs, StringComparison.Ordinal))
+        {
+            return Wish.Of(path[..^InfoRefs.Length], request.Query["service"], isAdvertisement: true);
+        }
+
+        var slash = path.LastIndexOf('/');
+        return HttpMethods.IsPost(request.Method) && slash > 0 ? Wish.Of(path[..slash], path[(slash + 1)..], isAdvertisement: false) : null;
+    }
+
+    static bool AsksUnknownService(HttpRequest request) =>
+        HttpMethods.IsGet(request.Method) && request.Path.Value!.EndsWith(InfoRefs, StringComparison.Ordinal)
+        && request.Query["service"] is { Count: > 0 } service && Wish.ServiceOf(service) is null;
+
+    static bool IsWellShaped(HttpRequest request, Wish wish) =>
+        wish.IsAdvertisement
+        || (request.ContentType == $"application/x-{PackExchange.NameOf(wish.Service)}-request"
+            && request.Headers.ContentEncoding.ToString() is "" or "identity" or "gzip" or "x-gzip");
+
+    /// <summary>Null when the answer has been given: 401, or 429 after too many wrong tries.</summary>
+    async Task<Caller?> IdentifyAsync(HttpContext context)
+    {
+        try
+        {
+            var caller = Credentials(context.Request) is var (user, password)
+                ? await gatekeeper.IdentifyAsync(user, password, AddressOf(context), context.RequestAborted) : null;
+            if (caller is null)
+            {
+                context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+                context.Response.Headers.WWWAuthenticate = "Basic realm=\"Paas.Receiver: a token as password\", charset=\"UTF-8\"";
+            }
+
+            return caller;
+        }
+        catch (ThrottledException throttled)
+        {
+            context.Response.StatusCode = StatusCodes.Status429TooManyRequests;
+            context.Response.Headers.RetryAfter = throttled.RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+            return null;
+        }
+    }
+
+    static (string User, string Password)? Credentials(HttpRequest request)
+    {
+        if (!AuthenticationHeaderValue.TryParse(request.Headers.Authorization, out var header)
+            || !header.Scheme.Equals("Basic", StringComparison.OrdinalIgnoreCase) || header.Parameter is null)
+        {
+            return null;
+        }
+
+        var decoded = new byte[header.Parameter.Length];
+        if (!Convert.TryFromBase64String(header.Parameter, decoded, out var length))
+        {
+            return null;
+        }
+
+        var text = Encoding.UTF8.GetString(decoded, 0, length);
+        var colon = text.IndexOf(':');
+        return colon < 0 ? null : (text[..colon], text[(colon + 1)..]);
+    }
+
+    /// <summary>404 for what is not there or must not be seen, 403 for what may be seen and not done, null when it may be done.</summary>
+    int? Refused(Caller caller, Wish wish)
+    {
+        if (projects.FindEnvironment(wish.Address.Environment) is not { } environment)
+        {
+            return StatusCodes.Status404NotFound;
+        }
+
+        var key = new Project(environment, wish.Address.Project).Key;
+        var exists = projects.Find(key) is not null;
+        if (!gatekeeper.May(caller, Permission.View, key) || (!exists && wish.Service == GitService.UploadPack))
+        {
+            return StatusCodes.Status404NotFound;
+        }
+
+        var needed = wish.Address.Kind == RepositoryKind.Pillar ? Permission.Configure
+            : wish.Service == GitService.ReceivePack ? Permission.Deploy : Permission.View;
+        return gatekeeper.May(caller, needed, key) && (exists || gatekeeper.May(caller, Permission.CreateProject, key))
+            ? null : StatusCodes.Status403Forbidden;
+    }
+
+    async Task AdvertiseAsync(HttpContext context, Wish wish)
+    {
+        var repository = await FindRepositoryAsync(wish, context.RequestAborted);
+        var name = PackExchange.NameOf(wish.Service);
+        var protocol = ProtocolOf(context);
+        context.Response.ContentType = $"application/x-{name}-advertisement";
+        if (protocol is null || !protocol.Split(':').Contains("version=2"))
+        {
+            var line = $"# service={name}\n";
+            await context.Response.WriteAsync($"{line.Length + 4:x4}{line}0000", context.RequestAborted);
+        }
+
+        Conclude(context, wish, await exchange.AdvertiseAsync(repository, wish.Service, protocol, context.Response.Body, context.RequestAborted));
+    }
+
+    async Task SendAsync(HttpContext context, Wish wish)
+    {
+        var repository = await FindRepositoryAsync(wish, context.RequestAborted);
+        context.Response.ContentType = "application/x-git-upload-pack-result";
+        await using var body = BodyOf(context);
+        Conclude(context, wish, await exchange.UploadPackAsync(repository, stateless: true, ProtocolOf(context), body, context.Response.Body, context.RequestAborted));
+    }
+
+    async Task ReceiveAsync(HttpContext context, Wish wish, Caller caller)
+    {
+        var (project, isNew) = newcomers.Enter(wish.Address.Environment, wish.Address.Project);
+        try
+        {
+            var push = new Push(RandomNumberGenerator.GetHexString(24, lowercase: true), project, wish.Address.Kind, caller.Name, AddressOf(context).ToString());
+            await new GitRepository(push.RepositoryPath, git).CreateAsync(CancellationToken.None);
+            using var open = pushes.Open(push, isNew);
+            context.Response.ContentType = "application/x-git-receive-pack-result";
+            await using var body = BodyOf(context);
+            Conclude(context, wish, await exchange.ReceivePackAsync(open, stateless: true, ProtocolOf(context), body, context.Response.Body, context.RequestAborted));
+        }
+        finally
+        {
+            newcomers.Leave(project);
+        }
+    }
+
+    /// <summary>The repository, or an empty one in its place while nothing was pushed to it yet.</summary>
+    async Task<GitRepository> FindRepositoryAsync(Wish wish, CancellationToken ct)
+    {
+        var project = new Project(projects.FindEnvironment(wish.Address.Environment)!, wish.Address.Project);
+        var repository = new GitRepository(wish.Address.Kind == RepositoryKind.Pillar ? project.PillarRepository : project.ProjectRepository, git);
+        if (repository.Exists)
+        {
+            return repository;
+        }
+
+        await nothing.CreateAsync(ct);
+        return nothing;
+    }
+
+    /// <summary>The request's bytes, unpacked, without a limit of size.</summary>
+    static Stream BodyOf(HttpContext context)
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+        {
+            size.MaxRequestBodySize = null;
+        }
+
+        if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+        {
+            rate.MinDataRate = SlowestClient;
+        }
+
+        return context.Request.Headers.ContentEncoding.ToString().EndsWith("gzip", StringComparison.Ordinal)
+            ? new GZipStream(context.Request.Body, CompressionMode.Decompress) : context.Request.Body;
+    }
+
+    /// <summary>Where git ended without a word the client learns it from the status; the operator learns why.</summary>
+    void Conclude(HttpContext context, Wish wish, ExchangeResult result)
+    {
+        if (result.ExitCode == 0)
+        {
+            return;
+        }
+
+        Log.Ended(logger, PackExchange.NameOf(wish.Service), wish.Address.Project.Value, result.ExitCode, result.Complaint);
+        if (!context.Response.HasStarted)
+        {
+            context.Response.ContentType = null;
+            context.Response.StatusCode = StatusCodes.Status400BadRequest;
+        }
+    }
+
+    static string? ProtocolOf(HttpContext context) => PackExchange.ProtocolOf(context.Request.Headers["Git-Protocol"]);
+
+    static IPAddress AddressOf(HttpContext context) => context.Connection.RemoteIpAddress switch
+    {
+        null => IPAddress.None,
+        { IsIPv4MappedToIPv6: true } mapped => mapped.MapToIPv4(),
+        var address => address,
+    };
+
+    /// <summary>What a request wants of which repository.</summary>
+    sealed record Wish(RepositoryAddress Address, GitService Service, bool IsAdvertisement)
+    {
+        public static Wish? Of(string address, string? service, bool isAdvertisement) =>
+            ServiceOf(service) is { } known && RepositoryAddress.TryParse(address) is { } repository ? new Wish(repository, known, isAdvertisement) : null;
+
+        public static GitService? ServiceOf(string? name) => name switch
+        {
+            "git-upload-pack" => GitService.UploadPack,
+            "git-receive-pack" => GitService.ReceivePack,
+            _ => null,
+        };
+    }
+
+    static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Information, Message = "{Service} of {Project} ended with {Code}: {Complaint}")]
+        public static partial void Ended(ILogger logger, string service, string project, int code, string complaint);
+    }
+}
