@@ -1,0 +1,276 @@
+using System.Collections.Concurrent;
+using Paas.Receiver.Logs;
+using Paas.Receiver.Processes;
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Runtimes;
+
+/// <summary>Every running release: started, kept running, stopped; found again after the receiver was away. Thread-safe.</summary>
+/// <remarks>Disposing lets go of the instances and leaves them running (RT-13): only <see cref="StopAsync"/> stops any.</remarks>
+sealed partial class Fleet : IAsyncDisposable
+{
+    /// <summary>What <c>timeout</c> answers too: the limit was reached.</summary>
+    public const int TimedOut = CagedRun.TookTooLong;
+
+    /// <summary>For instances found at start-up that no launch wants, so that none says (AMB-26).</summary>
+    static readonly TimeSpan UnwantedStopTimeout = TimeSpan.FromSeconds(20);
+
+    /// <summary>How many instances are brought up at once when the whole machine comes back.</summary>
+    static readonly int AtOnce = System.Environment.ProcessorCount * 4;
+
+    readonly ConcurrentDictionary<(string, ReleaseId), Slot[]> running = new();
+    readonly FleetSettings settings;
+    readonly Nursery nursery;
+    readonly InstanceLogs logs;
+    readonly TimeProvider time;
+    readonly ILogger<Fleet> logger;
+
+    public Fleet(Cage cage, FleetSettings settings, TimeProvider time, ILogger<Fleet> logger)
+    {
+        this.settings = settings;
+        this.time = time;
+        this.logger = logger;
+        logs = new InstanceLogs(settings.Logs, time);
+        nursery = new Nursery(cage, settings, logs, new PortPool(), time, logger);
+    }
+
+    /// <summary>The healthy instances of a release are others than before.</summary>
+    public event Action<Project, ReleaseId>? Changed;
+
+    /// <summary>An instance ended <see cref="Backoff.Loop"/> times in a row; told once, until one stays up.</summary>
+    public event Action<CrashLoop>? CrashLooping;
+
+    /// <summary>Starts all instances of all types side by side; returns when each is started or could not be. A release that runs is left as it is.</summary>
+    /// <exception cref="Refusal">Something in the launch can never start; all of it is named.</exception>
+    public async Task StartAsync(Launch launch, CancellationToken ct)
+    {
+        launch.Check();
+        ct.ThrowIfCancellationRequested();
+        await Task.WhenAll(Begin(launch, new Dictionary<(string, int), Instance>()).Select(slot => slot.Spawned)).WaitAsync(ct);
+    }
+
+    /// <summary>
+    /// Waits until every web instance listens on its port and every other one has stayed up; or for the first that did not, and why.
+    /// After an unhealthy verdict the instances are still being tried again: <see cref="StopAsync"/> ends that.
+    /// </summary>
+    public async Task<Verdict> HealthyAsync(Project project, ReleaseId release, CancellationToken ct)
+    {
+        if (!running.TryGetValue((project.Key, release), out var slots))
+        {
+            return Verdict.Stopped;
+        }
+
+        await foreach (var verdict in Task.WhenEach(slots.Select(slot => slot.FirstVerdict)).WithCancellation(ct))
+        {
+            if (await verdict is { IsHealthy: false } unhealthy)
+            {
+                return unhealthy;
+            }
+        }
+
+        // The first to listen may have died while the last one was still coming up.
+        var fallen = slots.FirstOrDefault(slot => !slot.Status.Healthy);
+        return fallen is null ? Verdict.Healthy : await fallen.FirstEnd.WaitAsync(ct);
+    }
+
+    /// <summary>SIGTERM to each instance's group, SIGKILL after the stop timeout, also to what forked away. Returns when nothing is left. A release that does not run is no error.</summary>
+    public async Task StopAsync(Project project, ReleaseId release)
+    {
+        if (running.TryRemove((project.Key, release), out var slots))
+        {
+            await Task.WhenAll(slots.Select(slot => slot.StopAsync()));
+            foreach (var slot in slots)
+            {
+                slot.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Where requests for a process type go right now; empty when nothing of it is healthy.</summary>
+    public IReadOnlyList<Backend> Backends(Project project, ReleaseId release, string type) =>
+        SlotsOf(project, release).Where(slot => slot.Type.Name == type).Select(slot => slot.Backend).OfType<Backend>().ToList();
+
+    /// <summary>Every process of a release, running or waiting for its next try.</summary>
+    public IReadOnlyList<InstanceStatus> Status(Project project, ReleaseId release) =>
+        SlotsOf(project, release).Select(slot => slot.Status).ToList();
+
+    /// <summary>The releases of a project that are started.</summary>
+    public IReadOnlyList<ReleaseId> Running(Project project) =>
+        running.Keys.Where(key => key.Item1 == project.Key).Select(key => key.Item2).ToList();
+
+    /// <summary>
+    /// Runs one command as an instance would be run, without a port, and hands its output to the log line by line. Returns its exit code, 128+N for a
+    /// signal, <see cref="TimedOut"/> at the limit. Nothing it started is left when this returns, however it returns.
+    /// </summary>
+    /// <param name="words">A program and its arguments.</param>
+    public async Task<int> RunOnceAsync(Launch launch, string label, IReadOnlyList<string> words, LogStream log, TimeSpan limit, CancellationToken ct)
+    {
+        launch.Check();
+        var (id, directory, command) = nursery.Once(launch, new Command(words[0], words.Skip(1).ToArray()));
+        try
+        {
+            var begun = time.GetTimestamp();
+            var code = await CagedRun.ToEndAsync(id, command, log.Output, limit, ct);
+            if (code == TimedOut && time.GetElapsedTime(begun) >= limit)
+            {
+                log.Trouble($"{label} took longer than {limit.TotalSeconds:0.#} s and was ended");
+            }
+
+            return code;
+        }
+        finally
+        {
+            await Instance.ClearAwayAsync(directory, grace: TimeSpan.Zero, time);
+        }
+    }
+
+    /// <summary>The same for a line of shell, as a Procfile holds.</summary>
+    public Task<int> RunOnceAsync(Launch launch, string label, string line, LogStream log, TimeSpan limit, CancellationToken ct) =>
+        RunOnceAsync(launch, label, ["/bin/sh", "-c", line], log, limit, ct);
+
+    /// <summary>
+    /// At start-up, before anything else is asked of the fleet: instances of wanted releases that outlived the receiver go on as they are, wanted ones that are not
+    /// there are started (in parallel, bounded), everything else that is found is stopped, and exit codes that reached nobody are taken note of (AMB-25).
+    /// </summary>
+    public async Task AdoptAsync(IEnumerable<Launch> wanted)
+    {
+        var launches = wanted.ToDictionary(launch => (launch.Project.Key, launch.Release.Value));
+        var adopted = new ConcurrentDictionary<(string, string), ConcurrentDictionary<(string, int), Instance>>();
+        var found = Directory.Exists(settings.Instances) ? Directory.GetDirectories(settings.Instances) : [];
+
+        // The newest first: of two for one place, which a crash in the middle of a replacement can leave, the newer one stays.
+        foreach (var directory in found.OrderDescending())
+        {
+            var control = ControlFile.TryRead(directory);
+            if (control?.Of is { Type: { } type } of
+                && launches.TryGetValue((of.Project, of.Release), out var launch)
+                && launch.Types.Any(declared => declared.Name == type && of.Number <= declared.Quantity && declared.Web == of.Port is not null)
+                && adopted.GetOrAdd((of.Project, of.Release), _ => new()) is var places && !places.ContainsKey((type, of.Number))
+                && nursery.TryAdopt(control, directory) is { } instance)
+            {
+                places[(type, of.Number)] = instance;
+            }
+        }
+
+        var kept = adopted.Values.SelectMany(places => places.Values).Select(instance => instance.Directory).ToHashSet();
+        await Parallel.ForEachAsync(found.Where(directory => !kept.Contains(directory)), new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (directory, _) => await ClearAwayAsync(directory));
+        await Parallel.ForEachAsync(launches, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (launch, _) =>
+        {
+            var places = adopted.GetValueOrDefault(launch.Key) ?? new();
+            await Task.WhenAll(Begin(launch.Value, places).Select(slot => slot.Spawned));
+        });
+    }
+
+    /// <summary>The releases that a former run left instances of, running or not. Ask before <see cref="AdoptAsync"/>.</summary>
+    public IReadOnlyList<(string Project, ReleaseId Release)> Found() =>
+        [.. (Directory.Exists(settings.Instances) ? Directory.GetDirectories(settings.Instances) : [])
+            .Select(ControlFile.TryRead)
+            .Where(control => control?.Of.Type is not null)
+            .Select(control => (control!.Of.Project, ReleaseId.TryParse(control.Of.Release)!))
+            .Distinct()];
+
+    /// <summary>A supervisor's exit report (reference 2.9). False, and nothing happens, for an unknown instance or a key that is wrong or used.</summary>
+    public bool ReportExit(string instance, string key, int code) => nursery.Find(instance)?.Report(key, code) ?? false;
+
+    /// <summary>The newest lines that instances of a project printed, oldest first, without their times.</summary>
+    /// <param name="release">Null for every release that has logs.</param>
+    public IEnumerable<string> LastLines(Project project, ReleaseId? release, string? type, int count) =>
+        LastLogLines(project, release, type, count).Select(line => line.Text);
+
+    /// <summary>The same with time, release and instance.</summary>
+    public IReadOnlyList<LogLine> LastLogLines(Project project, ReleaseId? release, string? type, int count) => logs.Last(project, release, type, count);
+
+    /// <summary>The newest lines, then all further ones, across replacements and (without a release) across releases. Ends with the token.</summary>
+    public IAsyncEnumerable<LogLine> FollowAsync(Project project, ReleaseId? release, string? type, int count, CancellationToken ct) =>
+        logs.FollowAsync(project, release, type, count, ct);
+
+    /// <summary>PM-69: a stopped release's logs go with its files.</summary>
+    public void Forget(Project project, ReleaseId release) => logs.Forget(project, release);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var key in running.Keys)
+        {
+            if (running.TryRemove(key, out var slots))
+            {
+                await Task.WhenAll(slots.Select(slot => slot.AbandonAsync()));
+                foreach (var slot in slots)
+                {
+                    slot.Dispose();
+                }
+            }
+        }
+
+        await nursery.ClearedAsync();
+    }
+
+    Slot[] SlotsOf(Project project, ReleaseId release) => running.GetValueOrDefault((project.Key, release)) ?? [];
+
+    Slot[] Begin(Launch launch, IReadOnlyDictionary<(string, int), Instance> adopted)
+    {
+        var slots =
+            (from type in launch.Types
+             from number in Enumerable.Range(1, type.Quantity)
+             select new Slot(launch, type, number, nursery, time, Tell, Tell)).ToArray();
+        if (!running.TryAdd(launch.Key, slots))
+        {
+            return SlotsOf(launch.Project, launch.Release);
+        }
+
+        foreach (var slot in slots)
+        {
+            slot.Begin(adopted.GetValueOrDefault((slot.Type.Name, slot.Number)));
+        }
+
+        return slots;
+    }
+
+    void Tell(Slot slot) => Tell(() => Changed?.Invoke(slot.Launch.Project, slot.Launch.Release));
+
+    void Tell(Slot slot, int? code, int times) =>
+        Tell(() => CrashLooping?.Invoke(new CrashLoop(slot.Launch.Project, slot.Launch.Release, slot.Type.Name, slot.Number, code, times)));
+
+    void Tell(Action tell)
+    {
+        try
+        {
+            tell();
+        }
+        catch (Exception e)
+        {
+            // A listener's trouble must not stop the instance it was told of from being looked after.
+            Log.ListenerFailed(logger, e);
+        }
+    }
+
+    async Task ClearAwayAsync(string directory)
+    {
+        try
+        {
+            var control = ControlFile.TryRead(directory);
+            if (control is not null && Instance.CodeLeftIn(directory, control.Instance) is { } code)
+            {
+                Log.EndedMeanwhile(logger, control.Of.Project, control.Of.Type ?? "once", control.Of.Number, code);
+            }
+
+            await Instance.ClearAwayAsync(directory, control?.Of.Type is null ? TimeSpan.Zero : UnwantedStopTimeout, time);
+        }
+        catch (Exception e)
+        {
+            // One that cannot be cleared away must not keep the others from starting.
+            Log.CouldNotClear(logger, e, Path.GetFileName(directory));
+        }
+    }
+
+    static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Warning, "What is left of instance {Instance} could not be cleared away")]
+        public static partial void CouldNotClear(ILogger logger, Exception exception, string instance);
+
+        [LoggerMessage(2, LogLevel.Information, "{Project} {Type}.{Number} ended with {Code} while the receiver was away")]
+        public static partial void EndedMeanwhile(ILogger logger, string project, string type, int number, int code);
+
+        [LoggerMessage(3, LogLevel.Error, "A listener to the fleet's events failed")]
+        public static partial void ListenerFailed(ILogger logger, Exception exception);
+    }
+}

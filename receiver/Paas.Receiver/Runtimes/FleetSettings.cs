@@ -1,0 +1,21 @@
+namespace Paas.Receiver.Runtimes;
+
+/// <summary>Where the fleet lives.</summary>
+sealed record FleetSettings
+{
+    /// <summary><c>PAAS_ROOT</c>.</summary>
+    public required string Root { get; init; }
+
+    /// <summary>The receiver's own directory (0700); instances are in <c>instances/</c> and what they print in <c>logs/</c>.</summary>
+    public required string State { get; init; }
+
+    /// <summary>Holds <c>supervise</c>.</summary>
+    public required string Hooks { get; init; }
+
+    /// <summary>The port on 127.0.0.1 where supervisors report exits. Asked at each start, for it may not be known before the server listens.</summary>
+    public required Func<int> ReportPort { get; init; }
+
+    public string Instances => Path.Combine(State, "instances");
+
+    public string Logs => Path.Combine(State, "logs");
+}

@@ -1,0 +1,173 @@
+using System.Collections.Concurrent;
+using System.Text.RegularExpressions;
+using Paas.Receiver.Processes;
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Runtimes;
+
+/// <summary>Brings instances into being, knows all that live and clears away what is left of those that ended.</summary>
+sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs logs, PortPool ports, TimeProvider time, ILogger logger)
+{
+    /// <summary>Lines of an instance's log that go with a verdict.</summary>
+    const int LinesTold = 20;
+
+    readonly ConcurrentDictionary<string, Instance> living = new();
+    readonly ConcurrentDictionary<Task, bool> clearing = new();
+
+    /// <summary>A new instance with a new id, a new view and a new port.</summary>
+    public async Task<Instance> StartAsync(Launch launch, ProcessType type, int number)
+    {
+        var (id, directory) = NewDirectory();
+        int? port = type.Web ? ports.Take() : null;
+        try
+        {
+            var command = Caged(launch, id, directory, new Command("/bin/sh", "-c", AsWritten(type.Command)), port);
+            var log = logs.Open(launch, type, number, id);
+            var control = ControlOf(launch, id, directory, command, new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, log));
+            var instance = await Instance.StartAsync(control, directory, Path.Combine(settings.Hooks, "supervise"), time);
+            living[id] = instance;
+            return instance;
+        }
+        catch
+        {
+            if (port is { } unused)
+            {
+                ports.Return(unused);
+            }
+
+            await Instance.ClearAwayAsync(directory, grace: TimeSpan.Zero, time);
+            throw;
+        }
+    }
+
+    /// <summary>A command in the environment and the cage of a release, as a child of the receiver; its marker, its directory.</summary>
+    public (string Id, string Directory, Command Command) Once(Launch launch, Command command)
+    {
+        var (id, directory) = NewDirectory();
+        var caged = Caged(launch, id, directory, command, port: null) with { OwnGroup = true };
+
+        // Found again by Adopt when the receiver ends before the command does.
+        ControlOf(launch, id, directory, new Command("/bin/true"), new ControlFile.Identity(launch.Project.Key, launch.Release.Value, null, 0, null, "")).Write(directory);
+        return (id, directory, caged);
+    }
+
+    /// <summary>Takes over an instance of a former run, or null when it is not alive under its supervisor.</summary>
+    public Instance? TryAdopt(ControlFile control, string directory)
+    {
+        var instance = Instance.TryAdopt(control, directory, settings.ReportPort(), time);
+        if (instance is not null)
+        {
+            living[instance.Id] = instance;
+            if (instance.Port is { } port)
+            {
+                ports.Keep(port);
+            }
+        }
+
+        return instance;
+    }
+
+    public Instance? Find(string id) => living.GetValueOrDefault(id);
+
+    /// <summary>In the background: a supervisor that still reports keeps nobody waiting.</summary>
+    public void ClearAway(Instance instance)
+    {
+        if (instance.Port is { } port)
+        {
+            ports.Return(port);
+        }
+
+        var clear = ClearAwayAsync(instance);
+        clearing[clear] = true;
+        _ = clear.ContinueWith(done => clearing.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    /// <summary>Waits for what <see cref="ClearAway"/> began.</summary>
+    public Task ClearedAsync() => Task.WhenAll(clearing.Keys);
+
+    public async Task<IReadOnlyList<string>> LastLinesAsync(Instance instance, Launch launch, bool ended)
+    {
+        if (ended)
+        {
+            await logs.FlushedAsync(instance.Log);
+        }
+
+        return InstanceLogs.Last(instance.Log, launch.Release, LinesTold);
+    }
+
+    /// <summary>The kernel kept a process in spite of SIGKILL; the operator is told, for nobody can do more.</summary>
+    public void CouldNotEnd(Instance instance) => Log.CouldNotEnd(logger, instance.Id);
+
+    async Task ClearAwayAsync(Instance instance)
+    {
+        try
+        {
+            await instance.ClearAwayAsync();
+        }
+        catch (Exception e)
+        {
+            // Nobody waits for this; the next start of the receiver tries again.
+            Log.CouldNotClear(logger, e, instance.Id);
+        }
+
+        living.TryRemove(instance.Id, out _);
+    }
+
+    Command Caged(Launch launch, string id, string directory, Command command, int? port)
+    {
+        Directory.CreateDirectory(launch.Project.Data);
+        var view = new CageView
+        {
+            Root = settings.Root,
+            ProjectDirectory = launch.Project.Directory,
+            RunSource = launch.Directory,
+            CopyOnWrite = launch.CopyOnWrite,
+            Scratch = Path.Combine(directory, "view"),
+            Writable = [launch.Project.Data, .. launch.Writable],
+        };
+        return cage.Enter(view, command with { Environment = Variables.Of(launch, id, cage.RunSeenAt(view), port) });
+    }
+
+    (string Id, string Directory) NewDirectory()
+    {
+        var id = Guid.CreateVersion7(time.GetUtcNow()).ToString("D"); // sorts by time
+        var directory = Path.Combine(settings.Instances, id);
+        const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Directory.CreateDirectory(settings.Instances, Private);
+        Directory.CreateDirectory(directory, Private);
+        return (id, directory);
+    }
+
+    ControlFile ControlOf(Launch launch, string id, string directory, Command command, ControlFile.Identity identity) => new()
+    {
+        Instance = id,
+        Command = [command.Program, .. command.Arguments],
+        Directory = command.Directory ?? "/",
+        Environment = command.Environment,
+        Key = Guid.NewGuid().ToString("D"),
+        ReportPort = settings.ReportPort(),
+        LogFile = Path.Combine(directory, "output.log"),
+        PidFile = Path.Combine(directory, $"{id}.pid"),
+        StartFlag = Path.Combine(directory, $"{id}.startflag"),
+        Of = identity,
+    };
+
+    /// <summary>
+    /// A line for <c>sh -c</c>. A line that is one program with its arguments replaces the shell: one process less, and signals sent to the
+    /// instance's first process arrive at the application. Everything else is left to the shell as it was written.
+    /// </summary>
+    public static string AsWritten(string line) => OneProgram.IsMatch(line) ? "exec " + line.TrimStart() : line;
+
+    // No operator, no grouping, no substitution, no assignment and no word that the shell itself means by something.
+    [GeneratedRegex("""^[ \t]*(?!(?:alias|bg|break|case|cd|command|continue|do|done|elif|else|esac|eval|exec|exit|export|fg|fi|for|getopts|hash|if|jobs|local|read|readonly|return|set|shift|then|times|trap|type|ulimit|umask|unalias|unset|until|wait|while)(?:[ \t]|\z))[A-Za-z0-9_./+-]*[A-Za-z0-9_+-](?:[ \t]+[^;&|<>()`{}!#\n]*)?\z""", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    static partial Regex OneProgram { get; }
+
+    static partial class Log
+    {
+        [LoggerMessage(10, LogLevel.Error, "A process of instance {Instance} is still there after SIGKILL")]
+        public static partial void CouldNotEnd(ILogger logger, string instance);
+
+        [LoggerMessage(11, LogLevel.Warning, "The directory of instance {Instance} could not be cleared away")]
+        public static partial void CouldNotClear(ILogger logger, Exception exception, string instance);
+    }
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Paas.Receiver.Processes;
+
+namespace Paas.Receiver.Runtimes;
+
+/// <summary>The complete environment of a process of a release (PM-80 to PM-89, contract.md): a clean base, then the project's, then the platform's, which wins (AMB-27).</summary>
+static class Variables
+{
+    static readonly string[] Ports = ["PORT", "PM_PORT", "PAASTA_PORT"];
+
+    /// <param name="run">Where the process finds its release.</param>
+    /// <param name="port">Null for what does not listen: then the port's names are absent (PM-89).</param>
+    public static Dictionary<string, string> Of(Launch launch, string instance, string run, int? port)
+    {
+        var variables = new Dictionary<string, string>(Command.CleanEnvironment);
+        foreach (var (name, value) in launch.Environment)
+        {
+            variables[name] = value;
+        }
+
+        variables["HOME"] = run;
+        variables["PAAS_RELEASE"] = $"v{launch.Number}";
+        variables["PAAS_ENVIRONMENT"] = launch.Project.Environment.Name.Value;
+        variables["PAAS_PROJECT"] = launch.Project.Name.Value;
+        variables["PAAS_DATA_DIR"] = launch.Project.Data;
+        variables["PAAS_INSTANCE"] = instance;
+        variables["PM_SERVICES"] = JsonNode.Parse(launch.Services)!.ToJsonString();
+        variables["PM_METADATA"] = Metadata(launch);
+        foreach (var name in Ports)
+        {
+            variables.Remove(name);
+            if (port is { } number)
+            {
+                variables[name] = number.ToString(CultureInfo.InvariantCulture);
+            }
+        }
+
+        return variables;
+    }
+
+    /// <summary>PM-83 to PM-85: every key is always there, numbers are numbers.</summary>
+    static string Metadata(Launch launch)
+    {
+        var environment = launch.Project.Environment;
+        return new JsonObject
+        {
+            ["application"] = new JsonObject
+            {
+                ["application_id"] = NumberOf(launch.Project.Key),
+                ["name"] = launch.Project.Name.Value,
+                ["version"] = launch.Number,
+                ["version_id"] = NumberOf($"{launch.Project.Key} {launch.Release}"),
+                ["workspace"] = environment.Name.Value,
+                ["workspace_stub"] = environment.Name.Value,
+            },
+            ["node"] = JsonNode.Parse(launch.NodeTags),
+            ["workspace"] = JsonNode.Parse(launch.WorkspaceTags),
+        }.ToJsonString(JsonSerializerOptions.Default);
+    }
+
+    /// <summary>Paasmaker's ids are row numbers; ours are names. The same name gives the same positive number.</summary>
+    static int NumberOf(string name) => BitConverter.ToInt32(SHA256.HashData(Encoding.UTF8.GetBytes(name))) & int.MaxValue;
+}
