@@ -1,0 +1,34 @@
+using System.Net;
+
+namespace Paas.Receiver.Routing;
+
+/// <summary>How the router treats visitors and applications. The defaults are what a new machine should have.</summary>
+sealed record RouterOptions
+{
+    /// <summary>Host names of the control plane, lower case, no port: a request to one of them is the router's only where a route says so. IP addresses always belong to the control plane.</summary>
+    public IReadOnlyCollection<string> ControlHosts { get; init; } = [];
+
+    /// <summary>Peers whose <c>X-Forwarded-*</c> and <c>Forwarded</c> are believed and extended; everybody else's are replaced.</summary>
+    public IReadOnlyList<IPNetwork> TrustedPeers { get; init; } = [];
+
+    /// <summary>How long a connection to an application may take to open.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>From the last byte of the request to the end of the answer's head; longer is 504. No limit holds for the body, so streams may pause.</summary>
+    public TimeSpan ResponseTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long an unused connection to an application is kept.</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How many unused connections are kept for one backend.</summary>
+    public int MostIdle { get; init; } = 64;
+
+    /// <summary>How long an application may take to say "100 Continue" before the body is sent all the same.</summary>
+    public TimeSpan ContinueTimeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a backend that refused a connection is asked only after all others.</summary>
+    public TimeSpan TroubleTime { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Largest request body in bytes; null leaves it to the application. Larger is 413.</summary>
+    public long? LargestBody { get; init; }
+}
