@@ -1,0 +1,129 @@
+using System.Text.Json;
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Manifests;
+
+/// <summary>What a repository says of itself: what runs, how many, and how it wants to be switched. Immutable; every value has been checked.</summary>
+sealed record Manifest
+{
+    /// <summary>The file it was read from, as people call it: <c>manifest.yml</c>, <c>Procfile</c>.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>At least one; names are unique also where case is ignored.</summary>
+    public required IReadOnlyList<ProcessType> ProcessTypes { get; init; }
+
+    /// <summary>A Procfile's <c>release:</c>: a shell line that runs in the new release before it starts. No process type.</summary>
+    public string? ReleaseCommand { get; init; }
+
+    /// <summary>Bash scripts to run in the tree while it is built, in order; each stops at its first failing command (<c>paasmaker.prepare.shell</c>).</summary>
+    public IReadOnlyList<string> BuildCommands { get; init; } = [];
+
+    /// <summary>Null means the default for this project.</summary>
+    public Strategy? Strategy { get; init; }
+
+    public HealthCheck Health { get; init; } = new();
+
+    /// <summary>Everything a <c>manifest.yml</c> declares (reference 2.1); null for other sources.</summary>
+    public Application? Application { get; init; }
+
+    /// <summary>What the pusher should read although nothing is wrong: deprecated spellings, declarations that are not acted upon.</summary>
+    public IReadOnlyList<string> Notices { get; init; } = [];
+}
+
+/// <summary>How visitors get from one release to the next; PaaSTA's bounces.</summary>
+enum Strategy
+{
+    /// <summary>Stop, back up, switch, start.</summary>
+    DownThenUp,
+
+    /// <summary>Start, switch, stop.</summary>
+    UpThenDown,
+
+    /// <summary>Instance by instance.</summary>
+    Crossover,
+
+    /// <summary>Stop at once, start.</summary>
+    Brutal,
+}
+
+/// <summary>When an instance counts as healthy.</summary>
+/// <param name="Path">Asked over HTTP; null means that listening is enough.</param>
+/// <param name="Timeout">From start to healthy; null means the receiver's own.</param>
+sealed record HealthCheck(string? Path = null, TimeSpan? Timeout = null);
+
+/// <summary>Paasmaker's manifest.</summary>
+sealed record Application
+{
+    public required string Name { get; init; }
+
+    /// <summary>Free; an object.</summary>
+    public required JsonElement Tags { get; init; }
+
+    public Plugin? PrepareRuntime { get; init; }
+
+    public required IReadOnlyList<Plugin> PrepareCommands { get; init; }
+
+    public required IReadOnlyList<InstanceType> Instances { get; init; }
+
+    public required IReadOnlyList<Plugin> Services { get; init; }
+
+    /// <summary>What <c>PM_SERVICES</c> carries: each service by its name, its credentials and its <c>provider</c>.</summary>
+    public string ServicesJson()
+    {
+        using var bytes = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(bytes))
+        {
+            writer.WriteStartObject();
+            foreach (var service in Services)
+            {
+                writer.WriteStartObject(service.Label);
+                foreach (var parameter in service.Parameters.EnumerateObject().Where(parameter => parameter.Name != "provider"))
+                {
+                    parameter.WriteTo(writer);
+                }
+
+                writer.WriteString("provider", service.Name);
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndObject();
+        }
+
+        return System.Text.Encoding.UTF8.GetString(bytes.ToArray());
+    }
+}
+
+/// <summary>The use of a plug-in: <c>{plugin, version, name, parameters}</c>.</summary>
+/// <param name="Name">Which plug-in: <c>paasmaker.runtime.shell</c>.</param>
+/// <param name="Version">The literal text (AMB-35); null where none is given.</param>
+/// <param name="Label">What the manifest calls this use; may be empty.</param>
+/// <param name="Parameters">An object.</param>
+sealed record Plugin(string Name, string? Version, string Label, JsonElement Parameters);
+
+/// <summary>One entry of <c>instances</c>.</summary>
+sealed record InstanceType
+{
+    public required string Name { get; init; }
+
+    public required int Quantity { get; init; }
+
+    public required Plugin Runtime { get; init; }
+
+    public required IReadOnlyList<Plugin> Startup { get; init; }
+
+    public required Plugin Placement { get; init; }
+
+    /// <summary>Lower case; may begin with <c>*.</c></summary>
+    public required IReadOnlyList<string> Hostnames { get; init; }
+
+    /// <summary>Only one release's instances may run at a time.</summary>
+    public required bool Exclusive { get; init; }
+
+    /// <summary>No port, no routes.</summary>
+    public required bool Standalone { get; init; }
+
+    public required IReadOnlyList<Cron> Crons { get; init; }
+}
+
+/// <summary>A request made to the instance at certain times.</summary>
+sealed record Cron(string Runspec, string Uri, string? Username, string? Password);

@@ -1,0 +1,90 @@
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Manifests;
+
+/// <summary>
+/// Finds out what a repository wants to run: <c>manifest.yml</c>, else <c>Procfile</c>. Whatever is wrong is said at once, with file, line and path.
+/// </summary>
+static class ManifestReader
+{
+    const string Paasmaker = "manifest.yml";
+    const string Heroku = "Procfile";
+
+    /// <param name="directory">The checked-out tree. Nothing outside it is read.</param>
+    /// <param name="otherPath">Read this file, relative to the tree, instead of <c>manifest.yml</c>.</param>
+    /// <exception cref="Refusal">There is nothing to run, or the files have mistakes.</exception>
+    public static Manifest Read(string directory, string? otherPath = null) => Find(directory, otherPath) ?? throw NothingToRun(directory);
+
+    /// <summary>Null when the repository declares nothing at all, so that somebody else may say what to run.</summary>
+    /// <exception cref="Refusal">The files have mistakes, or the other path leads nowhere.</exception>
+    public static Manifest? Find(string directory, string? otherPath = null)
+    {
+        var manifest = ProjectFile.Read(directory, otherPath ?? Paasmaker);
+        if (manifest is not null)
+        {
+            return Parse(manifest);
+        }
+
+        if (otherPath is not null)
+        {
+            throw new Refusal($"There is no {Mistakes.Quote(otherPath)} in this repository.");
+        }
+
+        return ProjectFile.Read(directory, Heroku) is { } procfile ? ReadProcfile(directory, procfile) : null;
+    }
+
+    /// <summary>The manifest in this text.</summary>
+    /// <exception cref="Refusal">It has mistakes.</exception>
+    public static Manifest Parse(ProjectFile file)
+    {
+        var mistakes = new Mistakes(file.Name);
+        var root = Yaml.Parse(file.Text, mistakes);
+        if (root is null && !mistakes.Any)
+        {
+            mistakes.Add(1, "", "is empty");
+        }
+
+        var manifest = root is null ? null : new PaasmakerSchema(mistakes).Read(root, file.Name);
+        mistakes.Throw();
+        return manifest!;
+    }
+
+    static Manifest ReadProcfile(string directory, ProjectFile procfile)
+    {
+        var mistakes = new Mistakes(procfile.Name);
+        var extraMistakes = new Mistakes(AppJson.Name);
+        var extras = AppJson.Read(directory, extraMistakes);
+        var manifest = new Procfile(mistakes).Read(procfile, extras);
+        if (mistakes.Any && extraMistakes.Any)
+        {
+            throw new Refusal($"{mistakes.Refusal().Message}\n{extraMistakes.Refusal().Message}");
+        }
+
+        mistakes.Throw();
+        extraMistakes.Throw();
+        return manifest!;
+    }
+
+    static Refusal NothingToRun(string directory)
+    {
+        var example = Examples.FirstOrDefault(one => File.Exists(Path.Combine(directory, one.File))).Command ?? "python3 app.py";
+        var misspelt = Directory.EnumerateFiles(directory).Select(Path.GetFileName).FirstOrDefault(IsMisspelt);
+        return new Refusal(
+            $"There is nothing to run: this repository has neither a {Paasmaker} nor a {Heroku}"
+            + (misspelt is null ? ".\n" : $" ({Mistakes.Quote(misspelt)} is not what it is called).\n")
+            + $"Add a file named {Heroku} that says how it is started, listening on the port in $PORT, for instance:\n\n    web: {example}\n");
+    }
+
+    static bool IsMisspelt(string? name) =>
+        name is not (Paasmaker or Heroku) && name?.ToLowerInvariant() is "procfile" or "procfile.txt" or "manifest.yml" or "manifest.yaml";
+
+    static readonly (string File, string Command)[] Examples =
+    [
+        ("package.json", "npm start"),
+        ("manage.py", "python3 manage.py runserver --noreload 0.0.0.0:$PORT"),
+        ("Gemfile", "bundle exec rackup -p $PORT"),
+        ("composer.json", "php -S 0.0.0.0:$PORT"),
+        ("index.php", "php -S 0.0.0.0:$PORT"),
+        ("index.html", "python3 -m http.server $PORT"),
+    ];
+}

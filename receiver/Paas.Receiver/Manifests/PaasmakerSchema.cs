@@ -1,0 +1,410 @@
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Manifests;
+
+/// <summary>Paasmaker's <c>manifest.yml</c> (reference 2.1, 2.2), strictly: unknown keys are mistakes everywhere but in tags and parameters.</summary>
+sealed class PaasmakerSchema(Mistakes mistakes)
+{
+    const string ShellRuntime = "paasmaker.runtime.shell";
+    const string ShellPrepare = "paasmaker.prepare.shell";
+    const string ShellStartup = "paasmaker.startup.shell";
+    const string ParametersService = "paasmaker.service.parameters";
+
+    // A character of the private use area stands for the port while a launch command is taken apart.
+    const char Port = '\uE000';
+    const string PortVariable = "\"$PORT\"";
+
+    readonly List<string> notices = [];
+
+    public Manifest? Read(Node root, string source)
+    {
+        if (Fields.Of(root, "", mistakes) is not { } top)
+        {
+            return null;
+        }
+
+        if (top.Section("manifest", required: true) is { } header)
+        {
+            header.Required("format");
+            header.Number("format", 1, 0, int.MaxValue);
+            header.NoOthers();
+        }
+
+        var (name, tags, prepareRuntime, prepare) = Application(top.Section("application", required: true));
+        var instances = top.Sections("instances", required: true).Select(Instance).ToList();
+        var services = top.Sections("services").Select(Service).ToList();
+        var (strategy, health) = Additions.Read(top.Section("paas"));
+        top.NoOthers();
+        if (top.Has("instances") && instances.Count == 0)
+        {
+            top.Mistake("instances", "is empty: there is nothing to run");
+        }
+
+        OncePerName(instances.Select(instance => (instance.Line, instance.Path, instance.Type.Name)), "instance");
+        OncePerName(services.Select(service => (service.Line, service.Path, service.Use.Label)), "service");
+        if (mistakes.Any)
+        {
+            return null;
+        }
+
+        return new Manifest
+        {
+            Source = source,
+            ProcessTypes = [.. instances.Select(instance => new ProcessType(instance.Type.Name, instance.Command, instance.Type.Quantity, Web: !instance.Type.Standalone))],
+            BuildCommands = [.. prepare.Select(use => use.Script)],
+            Strategy = strategy,
+            Health = health.Timeout is null && instances.Max(instance => instance.StartTimeout) is { } longest ? health with { Timeout = longest } : health,
+            Application = new Application
+            {
+                Name = name,
+                Tags = tags.ToJson(),
+                PrepareRuntime = prepareRuntime,
+                PrepareCommands = [.. prepare.Select(use => use.Use)],
+                Instances = [.. instances.Select(instance => instance.Type)],
+                Services = [.. services.Select(service => service.Use)],
+            },
+            Notices = notices,
+        };
+    }
+
+    (string Name, Mapping Tags, Plugin? PrepareRuntime, List<(Plugin Use, string Script)> Prepare) Application(Fields? application)
+    {
+        if (application is null)
+        {
+            return ("", new Mapping(1, []), null, []);
+        }
+
+        var name = application.Text("name", required: true) ?? "";
+        if (name.Length > 0 && !(name.Length <= 100 && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.')))
+        {
+            application.Mistake("name", $"{Mistakes.Quote(name)} may only have letters, digits, '-' and '.'");
+        }
+
+        var tags = application.Free("tags");
+        Plugin? runtime = null;
+        List<(Plugin, string)> commands = [];
+        if (application.Section("prepare") is { } prepare)
+        {
+            if (prepare.Section("runtime") is { } section)
+            {
+                runtime = Use(section, versionRequired: true, pluginRequired: false);
+                Available(section, runtime, "", ShellRuntime);
+                section.NoOthers();
+            }
+
+            commands = [.. prepare.Sections("commands").Select(command => (Used(command, ShellPrepare), Script(command)))];
+            prepare.NoOthers();
+        }
+
+        application.NoOthers();
+        return (name, tags, runtime, commands);
+    }
+
+    (InstanceType Type, string Command, TimeSpan? StartTimeout, int Line, string Path) Instance(Fields instance)
+    {
+        var name = instance.Text("name", required: true) ?? "";
+        if (name.Length > 0 && !ProcessNames.IsOne(name))
+        {
+            instance.Mistake("name", ProcessNames.Refused(name));
+        }
+
+        var runtime = new Plugin("", null, "", default);
+        var launch = "";
+        TimeSpan? startTimeout = null;
+        if (instance.Section("runtime", required: true) is { } section)
+        {
+            (runtime, launch, startTimeout) = Runtime(section);
+        }
+
+        var startup = instance.Sections("startup").Select(command => (Use: Used(command, ShellStartup), Script: Script(command))).ToList();
+        var placement = new Plugin("paasmaker.placement.default", null, "", new Mapping(instance.Line, []).ToJson());
+        if (instance.Section("placement") is { } place)
+        {
+            var given = Use(place, versionRequired: null, pluginRequired: false);
+            placement = given.Name.Length > 0 ? given : given with { Name = placement.Name };
+            place.NoOthers();
+            notices.Add($"{instance.PathOf("placement")}: there is one host, so placement changes nothing");
+        }
+
+        var type = new InstanceType
+        {
+            Name = name,
+            Quantity = instance.Number("quantity", 1, 0, 1000),
+            Runtime = runtime,
+            Startup = [.. startup.Select(command => command.Use)],
+            Placement = placement,
+            Hostnames = [.. instance.List("hostnames").Select(item => Hostname(item.Node, item.Path)).OfType<string>()],
+            Exclusive = instance.Flag("exclusive"),
+            Standalone = instance.Flag("standalone"),
+            Crons = [.. instance.Sections("crons").Select(Cron)],
+        };
+        instance.NoOthers();
+        NotYet(instance, "hostnames", "host names of a manifest are not served yet");
+        NotYet(instance, "crons", "cron entries are not run yet");
+        NotYet(instance, "exclusive", "exclusive is not kept yet: use 'paas: {strategy: downthenup}'");
+        return (type, startup.Count == 0 ? launch : AfterStartup(startup.Select(command => command.Script), launch), startTimeout, instance.Line, instance.PathOf("name"));
+    }
+
+    void NotYet(Fields instance, string key, string text)
+    {
+        if (instance.Has(key))
+        {
+            notices.Add($"{instance.PathOf(key)}: {text}");
+        }
+    }
+
+    (Plugin Runtime, string Launch, TimeSpan? StartTimeout) Runtime(Fields section)
+    {
+        var runtime = Use(section, versionRequired: true);
+        var launch = "";
+        TimeSpan? startTimeout = null;
+        section.NoOthers();
+        Available(section, runtime, "runtime ", ShellRuntime);
+        if (runtime is { Name: ShellRuntime, Version: not null and not "1" })
+        {
+            section.Mistake("version", $"{ShellRuntime} has version 1 only, not {Mistakes.Quote(runtime.Version)}");
+        }
+
+        if (runtime.Name == ShellRuntime && Parameters(section) is { } parameters)
+        {
+            launch = parameters.Text("launch_command", required: true) is { } line ? Launch(parameters, line) : "";
+            var seconds = parameters.Number("start_timeout", 0, 1, 86_400);
+            startTimeout = seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
+            parameters.Number("standalone_wait", 5, 0, 86_400);
+            parameters.NoOthers();
+        }
+
+        return (runtime, launch, startTimeout);
+    }
+
+    (Plugin Use, int Line, string Path) Service(Fields service)
+    {
+        var label = service.Text("name", required: true) ?? "";
+        if (label.Length > 0 && !IsIdentifier(label))
+        {
+            service.Mistake("name", $"{Mistakes.Quote(label)} may only have a-z, 0-9, '-', '.' and '_'");
+        }
+
+        // AMB-36: some of Paasmaker's own pages say provider.
+        var spelled = !service.Has("plugin") && service.Has("provider") ? "provider" : "plugin";
+        if (spelled == "provider")
+        {
+            notices.Add($"{service.PathOf("provider")}: is called 'plugin' now");
+        }
+
+        var name = PluginName(service, spelled, required: true);
+        var use = new Plugin(name, null, label, service.Free("parameters").ToJson());
+        service.NoOthers();
+        Available(service, use, "service ", ParametersService, spelled);
+        return (use, service.Line, service.PathOf("name"));
+    }
+
+    static Cron Cron(Fields cron)
+    {
+        var runspec = cron.Text("runspec", required: true) ?? "";
+        if (runspec.Length > 0 && runspec.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length != 5)
+        {
+            cron.Mistake("runspec", $"{Mistakes.Quote(runspec)} is not five fields: minute, hour, day, month, weekday");
+        }
+
+        var uri = cron.Text("uri", required: true) ?? "";
+        if (uri.Length > 0 && !uri.StartsWith('/'))
+        {
+            cron.Mistake("uri", $"{Mistakes.Quote(uri)} does not begin with '/'");
+        }
+
+        var entry = new Cron(runspec, uri, cron.Text("username"), cron.Text("password"));
+        cron.NoOthers();
+        return entry;
+    }
+
+    string? Hostname(Node node, string path)
+    {
+        var name = (node as Scalar)?.Text.ToLowerInvariant();
+        var labels = (name is not null && name.StartsWith("*.", StringComparison.Ordinal) ? name[2..] : name)?.Split('.') ?? [];
+        if (name is { Length: <= 253 } && labels.Length > 0
+            && labels.All(label => label.Length is > 0 and <= 63 && label[0] != '-' && label[^1] != '-' && label.All(c => char.IsAsciiLetterOrDigit(c) || c == '-')))
+        {
+            return name;
+        }
+
+        mistakes.Add(node.Line, path, $"{(node is Scalar scalar ? Mistakes.Quote(scalar.Text) : node.Kind)} is not a host name");
+        return null;
+    }
+
+    /// <summary>The use of a command plug-in with all its keys.</summary>
+    Plugin Used(Fields section, string available)
+    {
+        var use = Use(section, versionRequired: null);
+        section.NoOthers();
+        Available(section, use, "", available);
+        return use;
+    }
+
+    // Version: required, optional, or (null) no such key.
+    Plugin Use(Fields section, bool? versionRequired, bool pluginRequired = true)
+    {
+        var name = PluginName(section, "plugin", pluginRequired);
+        var version = versionRequired is { } required ? section.Text("version", required) : null;
+        var label = section.Text("name") ?? "";
+        if (label.Length > 0 && !IsIdentifier(label))
+        {
+            section.Mistake("name", $"{Mistakes.Quote(label)} may only have a-z, 0-9, '-', '.' and '_'");
+        }
+
+        return new Plugin(name, version, label, section.Free("parameters").ToJson());
+    }
+
+    static string PluginName(Fields section, string key, bool required)
+    {
+        var name = section.Text(key, required) ?? "";
+        if (name.Length > 0 && !IsIdentifier(name))
+        {
+            section.Mistake(key, $"{Mistakes.Quote(name)} may only have a-z, 0-9, '-', '.' and '_'");
+        }
+
+        return name;
+    }
+
+    static void Available(Fields section, Plugin? use, string kind, string available, string key = "plugin")
+    {
+        if (use is { Name.Length: > 0 } && use.Name != available)
+        {
+            section.Mistake(key, $"there is no {kind}plug-in {Mistakes.Quote(use.Name)} here; available: {available}");
+        }
+    }
+
+    Fields? Parameters(Fields section) => Fields.Of(section.Free("parameters"), section.PathOf("parameters"), mistakes);
+
+    // Reference 2.2: all commands of an entry are one bash script, stopped by the first that fails, each shown.
+    string Script(Fields section)
+    {
+        if (Parameters(section) is not { } parameters || !section.Has("plugin"))
+        {
+            return "";
+        }
+
+        var commands = parameters.List("commands", required: true)
+            .Select(item => (item.Node as Scalar)?.Text ?? Bad(item.Node, item.Path)).ToList();
+        parameters.NoOthers();
+        return "set -o errexit -o xtrace -o pipefail\n" + string.Concat(commands.Select(command => command + "\n"));
+
+        string Bad(Node node, string path)
+        {
+            mistakes.Add(node.Line, path, $"a command was expected, not {node.Kind}");
+            return "";
+        }
+    }
+
+    static string AfterStartup(IEnumerable<string> scripts, string launch)
+    {
+        // One simple command, so that whoever runs it may put exec before it.
+        var inner = string.Concat(scripts.Select(script => $"bash -c {ShellWords.Quote(script)} && ")) + "exec " + launch;
+        return "sh -c " + ShellWords.Quote(inner);
+    }
+
+    // Python's %-formatting with the one name there is, then words; what comes out means the same to a shell.
+    static string Launch(Fields parameters, string line)
+    {
+        const string Key = "launch_command";
+        var text = line.Replace(Port.ToString(), "", StringComparison.Ordinal)
+            .Replace("%%", "\uE001", StringComparison.Ordinal)
+            .Replace("%(port)d", Port.ToString(), StringComparison.Ordinal)
+            .Replace("%(port)s", Port.ToString(), StringComparison.Ordinal);
+        if (text.Contains('%', StringComparison.Ordinal))
+        {
+            parameters.Mistake(Key, "holds a '%' that is not %(port)d; write %% for the character itself");
+        }
+
+        var words = ShellWords.Split(text.Replace('\uE001', '%'));
+        if (words is null)
+        {
+            parameters.Mistake(Key, "has a quote that is not closed");
+        }
+        else if (words.Count == 0)
+        {
+            parameters.Mistake(Key, "is empty");
+        }
+
+        return string.Join(' ', (words ?? []).Select(Word));
+    }
+
+    static string Word(string word) =>
+        word.Contains(Port, StringComparison.Ordinal)
+            ? string.Join(PortVariable, word.Split(Port).Select(part => part.Length == 0 ? "" : ShellWords.Quote(part)))
+            : ShellWords.Quote(word);
+
+    void OncePerName(IEnumerable<(int Line, string Path, string Name)> all, string kind)
+    {
+        foreach (var group in all.Where(one => one.Name.Length > 0).GroupBy(one => one.Name.ToLowerInvariant(), StringComparer.Ordinal))
+        {
+            foreach (var again in group.Skip(1))
+            {
+                mistakes.Add(again.Line, again.Path, $"there is another {kind} {Mistakes.Quote(again.Name)} on line {group.First().Line}");
+            }
+        }
+    }
+
+    static bool IsIdentifier(string text) => text.Length <= 100 && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '.' or '_');
+}
+
+/// <summary>Names of process types become parts of host names and paths, so they follow the rule of names.</summary>
+static class ProcessNames
+{
+    public static bool IsOne(string name) => ProjectName.IsLabel(name);
+
+    /// <summary>What is wrong with a name, and one like it that would do.</summary>
+    public static string Refused(string name)
+    {
+        var better = name.ToLowerInvariant().Replace('_', '-');
+        return $"{Mistakes.Quote(name)} is no process type: it is 1 to {ProjectName.Longest} of a-z, 0-9 and '-', beginning with a letter"
+            + (IsOne(better) ? $"; call it '{better}'" : "");
+    }
+}
+
+/// <summary>What we add to others' formats, under <c>paas:</c>.</summary>
+static class Additions
+{
+    static readonly (string Name, Strategy Strategy)[] Strategies =
+        [("downthenup", Strategy.DownThenUp), ("upthendown", Strategy.UpThenDown), ("crossover", Strategy.Crossover), ("brutal", Strategy.Brutal)];
+
+    public static (Strategy? Strategy, HealthCheck Health) Read(Fields? paas)
+    {
+        if (paas is null)
+        {
+            return (null, new HealthCheck());
+        }
+
+        Strategy? strategy = null;
+        if (paas.Text("strategy") is { } text)
+        {
+            var known = Strategies.Where(one => one.Name == text).ToList();
+            if (known.Count == 0)
+            {
+                var names = Strategies.Select(one => one.Name).ToList();
+                paas.Mistake("strategy", $"{Mistakes.Quote(text)} is none of {string.Join(", ", names)}{Nearest.Hint(text, names)}");
+            }
+            else
+            {
+                strategy = known[0].Strategy;
+            }
+        }
+
+        var health = new HealthCheck();
+        if (paas.Section("health") is { } section)
+        {
+            var path = section.Text("path");
+            if (path is not null && (!path.StartsWith('/') || path.Length > 2000 || path.Any(c => c <= ' ' || c >= 127)))
+            {
+                section.Mistake("path", $"{Mistakes.Quote(path)} is not a path like /up");
+            }
+
+            var timeout = section.Number("timeout", 0, 1, 86_400);
+            health = new HealthCheck(path, timeout == 0 ? null : TimeSpan.FromSeconds(timeout));
+            section.NoOthers();
+        }
+
+        paas.NoOthers();
+        return (strategy, health);
+    }
+}
