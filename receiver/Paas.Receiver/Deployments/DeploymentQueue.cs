@@ -1,13 +1,297 @@
+using System.Collections.Concurrent;
+using Paas.Receiver.Git;
+using Paas.Receiver.Projects;
+
 namespace Paas.Receiver.Deployments;
 
-/// <summary>One deployment per project at a time; others wait, visibly; a newer push to the same ref takes the place of one still waiting.</summary>
-sealed class DeploymentQueue
+/// <summary>
+/// One deployment per project at a time; others wait, visibly; a newer push to the same ref takes the place of one still waiting.
+/// Nobody's connection carries the work: whoever asked only follows the log.
+/// </summary>
+sealed partial class DeploymentQueue(
+    Journal journal, Deployer deployer, GitProgram git, DeploymentLogs logs, TimeProvider time, ILogger<DeploymentQueue> logger)
 {
-    public Deployment Submit(DeploymentRequest request) => throw new NotSupportedException(request.Kind.ToString());
+    /// <summary>How long git may take, after it was told yes, to move the ref before the receiver does it.</summary>
+    static readonly TimeSpan RefPatience = TimeSpan.FromSeconds(30);
 
-    public Deployment? Find(string id) => throw new NotSupportedException(id);
+    const int Remembered = 200;
 
-    public bool Cancel(string id, string by) => throw new NotSupportedException(id + by);
+    readonly ConcurrentDictionary<string, Line> lines = new();
+    readonly ConcurrentDictionary<string, Deployment> known = new();
+    readonly ConcurrentQueue<string> finished = new();
+    volatile bool stopping;
 
-    public void RefMoved(string id) => throw new NotSupportedException(id);
+    /// <summary>Takes a request in; durable when it returns. The deployment's log and end can be followed at once.</summary>
+    /// <exception cref="Refusal">The receiver is stopping.</exception>
+    public Deployment Submit(DeploymentRequest request)
+    {
+        if (stopping)
+        {
+            throw new Refusal("the receiver is stopping: try again when it is back");
+        }
+
+        var id = ReleaseId.New(time);
+        journal.Add(id, request, request.Mode ?? request.Project.Environment.Mode);
+        var deployment = Remember(new Deployment(id, request, logs.Open(request.Project, id)));
+        if (request is not { Kind: DeploymentKind.Push, Async: true })
+        {
+            Enqueue(deployment, deployer.RunAsync);
+        }
+
+        // A push that does not wait is deployed once its ref has moved: git may still refuse to move it.
+        return deployment;
+    }
+
+    /// <summary>Work that a former run left: it goes first in its project's line.</summary>
+    public void Resume(Deployment deployment, Func<Deployment, Task<Outcome>> work) => Enqueue(Remember(deployment), work);
+
+    /// <summary>A deployment that waits, runs or ended a short while ago.</summary>
+    public Deployment? Find(string id) => known.GetValueOrDefault(id);
+
+    /// <summary>What runs and what waits in a project, in its order.</summary>
+    public IReadOnlyList<Deployment> InLine(Project project)
+    {
+        if (!lines.TryGetValue(project.Key, out var line))
+        {
+            return [];
+        }
+
+        lock (line)
+        {
+            return [.. line.Running is { } running ? [running] : Array.Empty<Deployment>(), .. line.Waiting.Select(item => item.Deployment)];
+        }
+    }
+
+    /// <summary>A waiting deployment goes; a running one is taken back. False when it is neither (any more).</summary>
+    public bool Cancel(string id, string by)
+    {
+        if (!known.TryGetValue(id, out var deployment) || deployment.Finished.IsCompleted)
+        {
+            return false;
+        }
+
+        if (lines.TryGetValue(deployment.Project.Key, out var line) && line.TryTakeOut(deployment))
+        {
+            _ = Task.Run(() => CancelWaitingAsync(deployment, by));
+        }
+        else
+        {
+            deployment.Cancel(by);
+        }
+
+        return true;
+    }
+
+    /// <summary>Git has moved the ref of this deployment: the bridge is closed.</summary>
+    public void RefMoved(string id)
+    {
+        if (known.TryGetValue(id, out var deployment))
+        {
+            journal.RefMoved(deployment.ReleaseId);
+            deployment.MarkRefMoved();
+            if (deployment.Request is { Kind: DeploymentKind.Push, Async: true } && !deployment.Finished.IsCompleted)
+            {
+                Enqueue(deployment, deployer.RunAsync);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Before the receiver stops: what runs is taken back; a push that waits is told to come again, what nobody waits for is left to the next start.
+    /// </summary>
+    public async Task StopAsync(TimeSpan longest)
+    {
+        stopping = true;
+        foreach (var waiting in lines.Values.SelectMany(line => line.TakeAll()))
+        {
+            if (waiting.Request is { Kind: DeploymentKind.Push, Async: false })
+            {
+                GiveUp(waiting, Outcome.Interrupted, "the receiver is stopping: push again when it is back");
+            }
+            else
+            {
+                waiting.Log.Close();
+            }
+        }
+
+        var running = lines.Values.Select(line => line.Running).OfType<Deployment>().ToList();
+        running.ForEach(deployment => deployment.Cancel("the receiver, which is stopping"));
+        await Task.WhenAny(Task.WhenAll(running.Select(deployment => deployment.Finished)), Task.Delay(longest, time));
+    }
+
+    void Enqueue(Deployment deployment, Func<Deployment, Task<Outcome>> work)
+    {
+        var line = lines.GetOrAdd(deployment.Project.Key, _ => new Line());
+        Deployment? superseded;
+        bool idle;
+        lock (line)
+        {
+            superseded = line.TakeOutSupersededBy(deployment);
+            line.Waiting.AddLast((deployment, work));
+            idle = line.Running is null && !line.Serving;
+            line.Serving = true;
+            if (!idle)
+            {
+                deployment.Log.Title(line.Running is { } running
+                    ? $"Waiting for deployment {running.Id} by {running.Request.By}, {line.Waiting.Count - 1} more before this one"
+                    : "Waiting for its turn");
+            }
+        }
+
+        if (superseded is not null)
+        {
+            GiveUp(superseded, Outcome.Superseded, $"superseded by a newer push to {deployment.Request.Ref} by {deployment.Request.By}");
+        }
+
+        if (idle)
+        {
+            _ = Task.Run(() => ServeAsync(line));
+        }
+    }
+
+    async Task ServeAsync(Line line)
+    {
+        while (line.Next() is var (deployment, work))
+        {
+            Outcome outcome;
+            try
+            {
+                outcome = await work(deployment);
+            }
+            catch (Exception e)
+            {
+                // Deployer catches everything; should it ever not, the line must still go on.
+                Log.Escaped(logger, e, deployment.Id);
+                outcome = Outcome.NeedsAttention;
+            }
+
+            Conclude(deployment, outcome);
+            if (outcome is Outcome.Live or Outcome.LiveButUntidy)
+            {
+                await SeeRefMovedAsync(deployment);
+            }
+        }
+    }
+
+    /// <summary>The next in line looks at the ref, so it must be where this deployment puts it. Git normally has done so within milliseconds.</summary>
+    async Task SeeRefMovedAsync(Deployment deployment)
+    {
+        if (deployment.Request is not { Kind: DeploymentKind.Push, Async: false, Ref: { } name, NewCommit: { } commit })
+        {
+            return;
+        }
+
+        try
+        {
+            await deployment.RefMoved.WaitAsync(RefPatience, time);
+        }
+        catch (TimeoutException)
+        {
+            // Git was killed between our yes and its move: what serves and what the ref says must agree.
+            await new GitRepository(deployment.Project.ProjectRepository, git).MoveRefAsync(name, commit, deployment.Request.OldCommit);
+            journal.RefMoved(deployment.ReleaseId);
+        }
+    }
+
+    async Task CancelWaitingAsync(Deployment deployment, string by)
+    {
+        try
+        {
+            await deployer.GiveRefBackAsync(deployment);
+        }
+        catch (Exception e)
+        {
+            // Nobody awaits this; whoever follows the deployment must still see its end.
+            Log.Escaped(logger, e, deployment.Id);
+        }
+
+        GiveUp(deployment, Outcome.Cancelled, $"cancelled by {by} while it waited");
+    }
+
+    void GiveUp(Deployment deployment, Outcome outcome, string why)
+    {
+        deployment.Log.Trouble(why);
+        journal.Finish(deployment.ReleaseId, outcome, why, step: null);
+        Conclude(deployment, outcome);
+    }
+
+    void Conclude(Deployment deployment, Outcome outcome)
+    {
+        deployment.Log.Close();
+        deployment.Finish(outcome);
+        finished.Enqueue(deployment.Id);
+        while (finished.Count > Remembered && finished.TryDequeue(out var forgotten))
+        {
+            known.TryRemove(forgotten, out _);
+        }
+    }
+
+    Deployment Remember(Deployment deployment) => known[deployment.Id] = deployment;
+
+    sealed class Line
+    {
+        public LinkedList<(Deployment Deployment, Func<Deployment, Task<Outcome>> Work)> Waiting { get; } = new();
+
+        public Deployment? Running { get; private set; }
+
+        public bool Serving { get; set; }
+
+        public (Deployment Deployment, Func<Deployment, Task<Outcome>> Work)? Next()
+        {
+            lock (this)
+            {
+                if (Waiting.First is not { } first)
+                {
+                    Running = null;
+                    Serving = false;
+                    return null;
+                }
+
+                Waiting.RemoveFirst();
+                Running = first.Value.Deployment;
+                return first.Value;
+            }
+        }
+
+        public IReadOnlyList<Deployment> TakeAll()
+        {
+            lock (this)
+            {
+                var all = Waiting.Select(item => item.Deployment).ToList();
+                Waiting.Clear();
+                return all;
+            }
+        }
+
+        public bool TryTakeOut(Deployment deployment)
+        {
+            lock (this)
+            {
+                for (var node = Waiting.First; node is not null; node = node.Next)
+                {
+                    if (node.Value.Deployment == deployment)
+                    {
+                        Waiting.Remove(node);
+                        return true;
+                    }
+                }
+
+                return false;
+            }
+        }
+
+        public Deployment? TakeOutSupersededBy(Deployment newer)
+        {
+            var older = newer.Request.Kind != DeploymentKind.Push ? null : Waiting
+                .Select(item => item.Deployment)
+                .FirstOrDefault(waiting => waiting.Request.Kind == DeploymentKind.Push && waiting.Request.Ref == newer.Request.Ref);
+            return older is not null && TryTakeOut(older) ? older : null;
+        }
+    }
+
+    static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Critical, Message = "An exception escaped deployment {id}")]
+        public static partial void Escaped(ILogger logger, Exception exception, string id);
+    }
 }

@@ -1,0 +1,134 @@
+using Paas.Receiver.Archives;
+using Paas.Receiver.Buildpacks;
+using Paas.Receiver.Git;
+using Paas.Receiver.Manifests;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>One run of the pipeline, as its workflow sees it.</summary>
+sealed record Run(Deployment Deployment, Release? Old, Steps Steps, UndoLog Undo)
+{
+    public Project Project => Deployment.Project;
+
+    public ReleaseId Id => Deployment.ReleaseId;
+
+    public DeploymentRequest Request => Deployment.Request;
+
+    public Logs.LogStream Log => Deployment.Log;
+}
+
+/// <summary>Staging (R9.*): build in a new release directory, bundle it, and run exactly what was bundled.</summary>
+/// <remarks>
+/// 1 checkout · 2 configure · 3 build · 4 seal · 5 bundle (alongside) · 6–16 the bounce. See docs/the-push.md; the numbers are the same.
+/// </remarks>
+sealed class CookingWorkflow(
+    ReleaseStore releases, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, Bounces bounces, Journal journal)
+{
+    /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
+    public async Task<(Release Release, string? Untidy)> RunAsync(Run run, string commit, CancellationToken ct)
+    {
+        var (project, steps, log) = (run.Project, run.Steps, run.Log);
+        steps.LookAt("pillar");
+        var pillarCommit = await launches.PillarCommitAsync(project, ct);
+        var pillar = await launches.PillarAsync(project, pillarCommit, ct);
+        foreach (var secret in pillar.Secrets)
+        {
+            log.Mask(secret);
+        }
+
+        log.Title($"Deploying {commit[..8]} to {project}");
+
+        // 1. Both places are cheap to fill: git rewrites only what changed, and a draft is further names of the same files.
+        var draft = new Draft(project, run.Id, commit);
+        await steps.RunAsync(
+            Step.CheckOut, () => CheckOutAsync(draft, ct), new PutCheckoutBack(run.Old?.Commit), new SetAside(run.Id.Value));
+        steps.LookAt("manifest");
+
+        // What cannot run is said before anything else is done; a build may still make what declares it.
+        var declared = builder.HasWork(draft) ? ManifestReader.Find(draft.Directory) : ManifestReader.Read(draft.Directory);
+
+        // 2.–3. The project's own hooks, with the draft at `run`.
+        await steps.RunAsync(Step.Configure, () => builder.RunAsync(draft, "configure", pillar, run.Request.Rebuild, log, ct));
+        await steps.RunAsync(Step.Build, async () =>
+        {
+            await builder.RunAsync(draft, "build", pillar, run.Request.Rebuild, log, ct);
+            await builder.RunScriptsAsync(draft, declared?.BuildCommands ?? [], pillar, run.Request.Rebuild, log, ct);
+            await builder.RunAsync(draft, "post_build", pillar, run.Request.Rebuild, log, ct);
+            DraftBuilder.Finish(draft);
+        });
+        steps.LookAt("manifest");
+        var manifest = ManifestReader.Read(draft.Directory);
+        foreach (var notice in manifest.Notices)
+        {
+            log.Detail($"note: {notice}");
+        }
+
+        log.Detail("runs " + string.Join(", ", manifest.ProcessTypes.Select(type => type.Quantity == 1 ? type.Name : $"{type.Name} ×{type.Quantity}")));
+
+        // 4. From here on the tree does not change: instances run on their own view of it.
+        var release = await steps.RunAsync(Step.Seal, () =>
+        {
+            var sealedRelease = releases.Seal(draft, pillarCommit, Mode.Cooking);
+            journal.LeadsTo(run.Id, sealedRelease.Id, sealedRelease.Number);
+            return Task.FromResult(sealedRelease);
+        });
+
+        // 5. The archive is made from the sealed tree while the release starts.
+        using var bundling = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var bundle = steps.Alongside(Step.Bundle, () => BundleAsync(release, bundling.Token), new DropArchive(release.Id.Value));
+        try
+        {
+            await bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release), ct);
+        }
+        catch
+        {
+            // The way back removes the archive: nobody may still be writing it then.
+            await bundling.CancelAsync();
+            await bundle.ContinueWith(_ => { }, TaskScheduler.Default);
+            throw;
+        }
+
+        // A deployment is complete only when its archive is durable; the release serves meanwhile.
+        return (release, await UntidyAsync(bundle, log));
+    }
+
+    async Task CheckOutAsync(Draft draft, CancellationToken ct)
+    {
+        var repository = new GitRepository(draft.Project.ProjectRepository, git);
+        await repository.CheckOutAsync(draft.Commit, draft.Project.Checkout, ct);
+        await draft.FillAsync(repository, builder.WritesElsewhere, ct);
+    }
+
+    async Task<Bundle> BundleAsync(Release release, CancellationToken ct)
+    {
+        Directory.CreateDirectory(release.Deliverables, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var stamp = await new GitRepository(release.Project.ProjectRepository, git).CommitTimeAsync(release.Commit, ct);
+        var bundle = await bundler.PackAsync(release.Directory, release.ArchiveFile, stamp, ct);
+        releases.RecordArchive(release, bundle.ContentDigest, bundle.ArchiveDigest, bundle.Bytes);
+        return bundle;
+    }
+
+    static async Task<string?> UntidyAsync(Task<Bundle> bundle, Logs.LogStream log)
+    {
+        try
+        {
+            var made = await bundle;
+            log.Detail($"archived {Path.GetFileName(made.File)}, {Readable(made.Bytes)}, sha256 {made.ArchiveDigest[..12]}…");
+            return null;
+        }
+        catch (Exception e)
+        {
+            // The release serves; that its archive could not be made must be said and must not undo it.
+            return $"the archive could not be made: {e.Message}";
+        }
+    }
+
+    static string Readable(long bytes) => bytes switch
+    {
+        < 10_000 => $"{bytes} B",
+        < 10_000_000 => $"{bytes / 1000} kB",
+        _ => $"{bytes / 1_000_000} MB",
+    };
+}

@@ -1,0 +1,130 @@
+using System.Text.Json;
+using Paas.Receiver.Archives;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+using Paas.Receiver.Runtimes;
+using Paas.Receiver.Storage;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>Keeps N releases with their archives and data, never fewer than a rollback needs (R3.3, A13); writes the record beside each archive.</summary>
+sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, DeploymentLogs logs, int keep)
+{
+    /// <summary>Below this many free bytes nothing is begun: the journal itself must always find room.</summary>
+    const long LeastFree = 32L << 20;
+
+    /// <summary>Logs of deployments that are kept for each project.</summary>
+    const int KeptLogs = 50;
+
+    static readonly JsonSerializerOptions Readable = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <exception cref="Refusal">There is hardly any room.</exception>
+    public void RefuseIfDiskIsFull(Project project)
+    {
+        var free = new DriveInfo(project.Directory).AvailableFreeSpace;
+        if (free < LeastFree)
+        {
+            throw new Refusal($"the disk is full: {free >> 20} MB free under {project.Environment.Root}, at least {LeastFree >> 20} MB are needed to begin");
+        }
+    }
+
+    /// <summary>
+    /// Removes what is beyond the kept releases: their trees, deliverables and the data backups only they need. What goes is moved out of the way by
+    /// rename and deleted behind the pusher's back.
+    /// </summary>
+    /// <param name="deployment">The one that has just made <paramref name="live"/> live and is not finished yet.</param>
+    public Task PruneAsync(Release live, ReleaseId deployment)
+    {
+        var project = live.Project;
+        var wentLive = journal.WentLive(project).Append(new WentLive(deployment, live.Id)).ToList();
+        var kept = Retention.Keep(wentLive, keep + 1, live.Id);
+        foreach (var release in releases.List(project).Where(release => release is { LiveAt: not null, Pruned: false } && !kept.Contains(release.Id)))
+        {
+            releases.MarkPruned(release);
+            fleet.Forget(project, release.Id);
+        }
+
+        Discard(project, [
+            .. Retention.ReleasesToRemove(NamesIn(project.Deploy), kept, [deployment]).Select(id => Path.Combine(project.Deploy, id.Value)),
+            .. Retention.ReleasesToRemove(NamesIn(project.Releases), kept, [deployment]).Select(id => Path.Combine(project.Releases, id.Value)),
+            .. Retention.ArchivesToRemove(NamesIn(project.Archives), wentLive, kept, [deployment], failed: keep).Select(id => Path.Combine(project.Archives, id.Value)),
+        ]);
+        logs.Prune(project, KeptLogs);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Start-up: what a former run had moved out of the way and did not get to delete.</summary>
+    public static void SweepDiscarded(Project project)
+    {
+        if (Directory.Exists(project.Build))
+        {
+            DeleteLater([.. Directory.EnumerateDirectories(project.Build, ".discarded-*")]);
+        }
+    }
+
+    /// <summary><c>release.json</c> beside the archive: everything an auditor or a rollback wants to know without the database.</summary>
+    public void WriteReleaseFile(Deployment deployment, Outcome outcome)
+    {
+        var entry = journal.Find(deployment.ReleaseId);
+        if (entry is null || deployment.Request.Kind == DeploymentKind.Rollback
+            || releases.Find(deployment.Project, deployment.ReleaseId) is not { } release || !Directory.Exists(release.Deliverables))
+        {
+            return;
+        }
+
+        var record = new
+        {
+            project = release.Project.Name.Value,
+            environment = release.Project.Environment.Name.Value,
+            release = release.Number,
+            id = release.Id.Value,
+            commit = release.Commit,
+            pillarCommit = release.PillarCommit,
+            mode = release.Mode.ToString().ToLowerInvariant(),
+            outcome = outcome.ToString(),
+            by = deployment.Request.By,
+            madeAt = release.MadeAt,
+            liveAt = release.LiveAt,
+            contentDigest = release.ContentDigest,
+            archive = release.ArchiveDigest is null ? null : new { file = Path.GetFileName(release.ArchiveFile), sha256 = release.ArchiveDigest, bytes = release.ArchiveBytes },
+            steps = journal.Steps(release.Id).Select(step => new { step.Name, step.StartedAt, step.Milliseconds }),
+        };
+        AtomicFile.Write(Path.Combine(release.Deliverables, "release.json"), JsonSerializer.SerializeToUtf8Bytes(record, Readable));
+    }
+
+    static IEnumerable<string> NamesIn(string directory) => Directory.EnumerateDirectories(directory).Select(Path.GetFileName).OfType<string>();
+
+    static void Discard(Project project, IEnumerable<string> directories)
+    {
+        var moved = new List<string>();
+        foreach (var directory in directories.Where(Directory.Exists))
+        {
+            var aside = Path.Combine(project.Build, $".discarded-{Guid.NewGuid():N}");
+            AtomicFile.Rename(directory, aside);
+            moved.Add(aside);
+        }
+
+        DeleteLater(moved);
+    }
+
+    static void DeleteLater(List<string> directories)
+    {
+        if (directories.Count > 0)
+        {
+            _ = Task.Run(() =>
+            {
+                foreach (var directory in directories)
+                {
+                    try
+                    {
+                        Directory.Delete(directory, recursive: true);
+                    }
+                    catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                    {
+                        // Found again and tried again at the next start.
+                    }
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using Paas.Receiver.Buildpacks;
+using Paas.Receiver.Git;
+using Paas.Receiver.Logs;
+using Paas.Receiver.Manifests;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+using Paas.Receiver.Runtimes;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>Time limits of everything that is started for a project.</summary>
+sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build);
+
+/// <summary>
+/// Puts together what is needed to run a release: what its own tree declares and the pillar at the commit that the release was made with.
+/// So an old release runs with its old configuration.
+/// </summary>
+sealed class Launches(GitProgram git, Fleet fleet, Limits limits)
+{
+    public async Task<Launch> OfAsync(Release release, CancellationToken ct = default)
+    {
+        var manifest = ManifestReader.Read(release.Directory);
+        var pillar = await PillarAsync(release.Project, release.PillarCommit, ct);
+        return new Launch
+        {
+            Project = release.Project,
+            Release = release.Id,
+            Number = release.Number,
+            Directory = release.Directory,
+            Types = manifest.ProcessTypes,
+            Environment = With(WhatIsRun(release), pillar.Environment.Select(variable => (variable.Key, variable.Value))),
+            Services = manifest.Application?.ServicesJson() ?? "{}",
+            StartTimeout = manifest.Health.Timeout ?? limits.Start,
+            StopTimeout = limits.Stop,
+        };
+    }
+
+    /// <summary>The configuration as of one commit of the pillar; empty where there is none.</summary>
+    /// <exception cref="Refusal">The pillar cannot be read; says why.</exception>
+    public async Task<Pillar> PillarAsync(Project project, string? commit, CancellationToken ct = default) =>
+        commit is not null && await new GitRepository(project.PillarRepository, git).ReadFileAsync(commit, PillarReader.FileName, ct) is { } text
+            ? PillarReader.Parse(new ProjectFile(PillarReader.FileName, text))
+            : Pillar.Empty;
+
+    /// <summary>The pillar's newest commit; null while nothing was pushed to it.</summary>
+    public async Task<string?> PillarCommitAsync(Project project, CancellationToken ct = default)
+    {
+        var repository = new GitRepository(project.PillarRepository, git);
+        return !repository.Exists ? null
+            : await repository.ReadRefAsync("refs/heads/main", ct) ?? await repository.ReadRefAsync("refs/heads/master", ct);
+    }
+
+    /// <summary>Returns once every instance of the release answers; what runs already is left alone.</summary>
+    /// <exception cref="Refusal">It does not come up.</exception>
+    public async Task EnsureRunningAsync(Release release, CancellationToken ct = default)
+    {
+        if (!fleet.Running(release.Project).Contains(release.Id))
+        {
+            await fleet.StartAsync(await OfAsync(release, ct), ct);
+        }
+
+        var verdict = await fleet.HealthyAsync(release.Project, release.Id, ct);
+        if (!verdict.IsHealthy)
+        {
+            throw new Refusal($"{release} does not come up: {verdict.Reason}");
+        }
+    }
+
+    /// <summary>
+    /// Runs the project's own <c>.paas/hooks/&lt;step&gt;</c> with the release at <c>run</c> and, for backup and restore, the directory of the dumps.
+    /// False where the project has none.
+    /// </summary>
+    /// <exception cref="Refusal">It ended with another code than 0.</exception>
+    public async Task<bool> RunHookAsync(Release release, string step, ReleaseId archive, LogStream log, CancellationToken ct)
+    {
+        var hook = Path.Combine(release.Directory, ".paas", "hooks", step);
+        if (!File.Exists(hook))
+        {
+            return false;
+        }
+
+        DraftBuilder.RefuseUnlessExecutable(hook, step);
+        var dumps = Path.Combine(release.Project.Archives, archive.Value, "dumps");
+        Directory.CreateDirectory(dumps, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var launch = await OfAsync(release, ct);
+        launch = launch with { Environment = With(launch.Environment, ("PAAS_DUMPS_DIR", dumps), ("PAAS_STEP", step)), Writable = [dumps] };
+        var code = await fleet.RunOnceAsync(launch, step, [$".paas/hooks/{step}"], log, limits.Build, ct);
+        return code == 0 ? true : throw new Refusal($".paas/hooks/{step} ended with exit code {code}");
+    }
+
+    /// <summary>A Procfile's <c>release:</c>. False where there is none.</summary>
+    /// <exception cref="Refusal">It ended with another code than 0.</exception>
+    public async Task<bool> RunReleaseCommandAsync(Release release, LogStream log, CancellationToken ct)
+    {
+        if (ManifestReader.Read(release.Directory).ReleaseCommand is not { } command)
+        {
+            return false;
+        }
+
+        var code = await fleet.RunOnceAsync(await OfAsync(release, ct), "release", ["/bin/sh", "-c", command], log, limits.Build, ct);
+        return code == 0 ? true : throw new Refusal($"the release command ended with exit code {code}");
+    }
+
+    /// <summary>PaaSTA's and Heroku's names for what is run; the pillar's own values win over them (reference 3.7).</summary>
+    static Dictionary<string, string> WhatIsRun(Release release) => new()
+    {
+        ["SOURCE_VERSION"] = release.Commit,
+        ["PAASTA_GIT_SHA"] = release.Commit[..8],
+        ["PAASTA_SERVICE"] = release.Project.Name.Value,
+        ["PAASTA_CLUSTER"] = release.Project.Environment.Name.Value,
+    };
+
+    static Dictionary<string, string> With(IReadOnlyDictionary<string, string> environment, params IEnumerable<(string Name, string Value)> more)
+    {
+        var merged = new Dictionary<string, string>(environment);
+        foreach (var (name, value) in more)
+        {
+            merged[name] = value;
+        }
+
+        return merged;
+    }
+}

@@ -1,0 +1,73 @@
+using Paas.Receiver.Archives;
+using Paas.Receiver.Git;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>A kept release again (R11.*): its code, its configuration and, unless told otherwise, the data as it left it. Builds nothing.</summary>
+sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Archivist archivist, Bounces bounces, Journal journal)
+{
+    public async Task<Release> RunAsync(Run run, CancellationToken ct)
+    {
+        var target = TargetOf(run);
+        journal.LeadsTo(run.Id, target.Id, target.Number);
+        run.Log.Title($"Rolling {run.Project} back from {run.Old} to {target} ({target.Commit[..8]})");
+
+        // The working copy shows what is deployed; a tree that is gone or was touched comes back from its archive.
+        await run.Steps.RunAsync(
+            Step.CheckOut,
+            async () =>
+            {
+                await new GitRepository(run.Project.ProjectRepository, git).CheckOutAsync(target.Commit, run.Project.Checkout, ct);
+                await UnpackIfGoneAsync(target, ct);
+            },
+            new PutCheckoutBack(run.Old?.Commit));
+
+        var dataFrom = !run.Request.CodeOnly && target.ReplacedBy is { } replaced && archivist.Has(run.Project, replaced) ? replaced : null;
+        if (dataFrom is null && !run.Request.CodeOnly)
+        {
+            run.Log.Detail($"there is no backup of the data as {target} left it: the data stays as it is");
+        }
+
+        await bounces.OfRollback(target, dataFrom).ChangeOverAsync(bounces.Prepare(run, target, dataFrom), ct);
+        return target;
+    }
+
+    /// <summary>Refused before anything is touched: no such release, not kept any more, live already.</summary>
+    Release TargetOf(Run run)
+    {
+        var all = releases.List(run.Project).Where(release => release.LiveAt is not null).ToList();
+        var target = run.Request.TargetRelease is { } number
+            ? all.FirstOrDefault(release => release.Number == number) ?? throw new Refusal($"there is no release v{number} of {run.Project} that was ever live{Kept(all)}")
+            : all.FirstOrDefault(release => release.Number < (run.Old?.Number ?? int.MaxValue) && !release.Pruned)
+                ?? throw new Refusal($"{run.Project} has no earlier release to go back to");
+        if (target.Pruned)
+        {
+            throw new Refusal($"{target} is not kept any more{Kept(all)}");
+        }
+
+        return target.Id == run.Old?.Id ? throw new Refusal($"{target} is live already") : target;
+    }
+
+    static string Kept(List<Release> all)
+    {
+        var kept = string.Join(", ", all.Where(release => !release.Pruned));
+        return kept.Length > 0 ? $"; kept are {kept}" : "";
+    }
+
+    async Task UnpackIfGoneAsync(Release release, CancellationToken ct)
+    {
+        if (Directory.Exists(release.Directory))
+        {
+            return;
+        }
+
+        if (release.ArchiveDigest is null || !File.Exists(release.ArchiveFile))
+        {
+            throw new Refusal($"{release} has neither its directory nor its archive any more");
+        }
+
+        await bundler.UnpackAsync(release.ArchiveFile, release.Directory, release.ArchiveDigest, ct);
+    }
+}

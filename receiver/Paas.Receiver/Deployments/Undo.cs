@@ -1,0 +1,184 @@
+using System.Text.Json.Serialization;
+using Paas.Receiver.Archives;
+using Paas.Receiver.Git;
+using Paas.Receiver.Logs;
+using Paas.Receiver.Processes;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+using Paas.Receiver.Runtimes;
+using Paas.Receiver.Storage;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>
+/// One way back: data, not a closure, so that the same record unwinds in the process after a failure and at start-up after a crash.
+/// Each is harmless to walk twice or in vain, and none takes a cancellation token: taking back must not be cancelled.
+/// </summary>
+[JsonDerivedType(typeof(SetAside), "set-aside")]
+[JsonDerivedType(typeof(PutCheckoutBack), "put-checkout-back")]
+[JsonDerivedType(typeof(DropArchive), "drop-archive")]
+[JsonDerivedType(typeof(LetVisitorsIn), "let-visitors-in")]
+[JsonDerivedType(typeof(StartAgain), "start-again")]
+[JsonDerivedType(typeof(RestoreData), "restore-data")]
+[JsonDerivedType(typeof(ReloadDumps), "reload-dumps")]
+[JsonDerivedType(typeof(StopRelease), "stop-release")]
+[JsonDerivedType(typeof(PointCurrentAt), "point-current-at")]
+abstract record Undo
+{
+    public abstract Task TakeBackAsync(WayBack way);
+}
+
+/// <summary>What the ways back are walked with.</summary>
+sealed record WayBack(
+    Project Project, ReleaseId Deployment, LogStream Log, ReleaseStore Releases, Fleet Fleet, Visitors Visitors, Archivist Archivist, GitProgram Git, Launches Launches)
+{
+    /// <summary>R11.2: where the failed tree is kept.</summary>
+    public string FailedTree => Path.Combine(Project.Archives, Deployment.Value, "run.failed");
+}
+
+/// <summary>R11.2: the failed tree, drafted or sealed, ends in <c>archives/&lt;id&gt;/run.failed</c> for inspection.</summary>
+sealed record SetAside(string Release) : Undo
+{
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        var id = ReleaseId.TryParse(Release)!;
+
+        // After a crash its build may still be running.
+        await Stragglers.KillAsync(id.Value);
+        way.Releases.Forget(id);
+        var failed = way.FailedTree;
+        foreach (var tree in (string[])[Path.Combine(way.Project.Deploy, id.Value), Path.Combine(way.Project.Build, id.Value)])
+        {
+            if (Directory.Exists(tree) && !Directory.Exists(failed))
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(failed)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+                AtomicFile.Rename(tree, failed);
+            }
+        }
+
+        var scratch = Path.Combine(way.Project.Build, id.Value + ".work");
+        if (Directory.Exists(scratch))
+        {
+            await Cage.RemoveAsync(scratch);
+        }
+    }
+}
+
+/// <summary>The working copy shows what is deployed (R5.3), so a failed deployment gives it back.</summary>
+sealed record PutCheckoutBack(string? Commit) : Undo
+{
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        var repository = new GitRepository(way.Project.ProjectRepository, way.Git);
+        if (Commit is not null)
+        {
+            try
+            {
+                await repository.CheckOutAsync(Commit, way.Project.Checkout);
+            }
+            catch (CommandFailedException) when (Directory.Exists(way.FailedTree))
+            {
+                // The failed tree may be what fills the disk, and what is live goes before evidence.
+                Directory.Delete(way.FailedTree, recursive: true);
+                way.Log.Detail("the failed release's tree was given up to make room");
+                await repository.CheckOutAsync(Commit, way.Project.Checkout);
+            }
+        }
+        else
+        {
+            repository.EmptyCheckout(way.Project.Checkout);
+        }
+    }
+}
+
+/// <summary>A release that never served leaves no deliverable.</summary>
+sealed record DropArchive(string Release) : Undo
+{
+    public override Task TakeBackAsync(WayBack way)
+    {
+        var deliverables = Path.Combine(way.Project.Releases, ReleaseId.TryParse(Release)!.Value);
+        if (Directory.Exists(deliverables))
+        {
+            Directory.Delete(deliverables, recursive: true);
+        }
+
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>Whoever waits goes on to whatever serves now. Walked last: after the data is back and the old release answers.</summary>
+sealed record LetVisitorsIn : Undo
+{
+    public override Task TakeBackAsync(WayBack way)
+    {
+        // After a restart nothing is known to visitors before it is up again: the recovery lets them in behind that.
+        if (way.Visitors.Serving(way.Project) is not null || way.Releases.CurrentId(way.Project) is null)
+        {
+            way.Visitors.LetIn(way.Project);
+        }
+
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>R11.6: the old release runs again and gets the visitors.</summary>
+sealed record StartAgain(string Release) : Undo
+{
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release)
+        {
+            await way.Launches.EnsureRunningAsync(release);
+            way.Visitors.Introduce(release, (await way.Launches.OfAsync(release)).Types);
+            way.Visitors.Meet(release);
+            way.Log.Detail($"{release} runs again");
+        }
+    }
+}
+
+/// <summary>R11.5: the data as it was backed up by deployment <see cref="Backup"/>; what it is now is kept beside it, writes since the backup included.</summary>
+sealed record RestoreData(string Backup) : Undo
+{
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        var restored = await way.Archivist.RestoreAsync(way.Project, ReleaseId.TryParse(Backup)!, way.Deployment);
+        if (restored is { Aside: > 0, Evidence: { } evidence })
+        {
+            way.Log.Detail($"data is back as it was; what the failed release made of it is kept in {evidence}");
+        }
+    }
+}
+
+/// <summary>R11.4: the project's own restore hook reloads the dumps that its backup hook made.</summary>
+sealed record ReloadDumps(string Backup, string Release) : Undo
+{
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release)
+        {
+            await way.Launches.RunHookAsync(release, "restore", ReleaseId.TryParse(Backup)!, way.Log, CancellationToken.None);
+        }
+    }
+}
+
+/// <summary>R11.1: every instance of the failed release ends, with all it started.</summary>
+sealed record StopRelease(string Release) : Undo
+{
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        await way.Fleet.StopAsync(way.Project, ReleaseId.TryParse(Release)!);
+        way.Visitors.Forget(way.Project, ReleaseId.TryParse(Release)!);
+    }
+}
+
+/// <summary>Which release is the live one, and the history beside it: a rollback that failed must not cost its target the data kept for it.</summary>
+/// <param name="Promoted">The release that was to take its place, and <paramref name="PromotedReplacedBy"/> the deployment that had replaced that one before.</param>
+sealed record PointCurrentAt(string? Release, string Promoted, string? PromotedReplacedBy) : Undo
+{
+    public override Task TakeBackAsync(WayBack way)
+    {
+        way.Releases.PointCurrentAt(way.Project, ReleaseId.TryParse(Release));
+        way.Releases.UnrecordPromotion(ReleaseId.TryParse(Promoted)!, ReleaseId.TryParse(PromotedReplacedBy), ReleaseId.TryParse(Release), way.Deployment);
+        return Task.CompletedTask;
+    }
+}

@@ -1,0 +1,50 @@
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Releases;
+
+/// <summary>A sealed release: number, directory, commit. What was sealed never changes; when it went live and what replaced it is history beside it.</summary>
+sealed record Release
+{
+    public required Project Project { get; init; }
+
+    /// <summary>Counts from 1 in its project; shown as <c>v12</c>. A failed deployment's number is not used again, so a number means one thing for ever.</summary>
+    public required int Number { get; init; }
+
+    public required ReleaseId Id { get; init; }
+
+    public required string Commit { get; init; }
+
+    /// <summary>The pillar's commit that configured it; null when the project had no pillar.</summary>
+    public string? PillarCommit { get; init; }
+
+    public required Mode Mode { get; init; }
+
+    public required DateTimeOffset MadeAt { get; init; }
+
+    public DateTimeOffset? LiveAt { get; init; }
+
+    /// <summary>It was live once, so what it does to the data has been done.</summary>
+    public bool HasServed => LiveAt is not null;
+
+    /// <summary>The deployment that took its place: the backup made then holds the data as this release left it.</summary>
+    public ReleaseId? ReplacedBy { get; init; }
+
+    /// <summary>Digest of paths, kinds and contents (see <c>Archives.Bundler</c>).</summary>
+    public string? ContentDigest { get; init; }
+
+    public string? ArchiveDigest { get; init; }
+
+    public long? ArchiveBytes { get; init; }
+
+    /// <summary>Its directory and archive are gone; only the record is left.</summary>
+    public bool Pruned { get; init; }
+
+    public string Directory => Path.Combine(Project.Deploy, Id.Value);
+
+    /// <summary>Where the deliverable and its release.json are (R5.15).</summary>
+    public string Deliverables => Path.Combine(Project.Releases, Id.Value);
+
+    public string ArchiveFile => Path.Combine(Deliverables, $"{Project.Name}-v{Number}.tar.zst");
+
+    public override string ToString() => $"v{Number}";
+}

@@ -1,0 +1,189 @@
+using Paas.Receiver.Projects;
+using Paas.Receiver.Storage;
+
+namespace Paas.Receiver.Releases;
+
+/// <summary>
+/// Draft → sealed → promoted → pruned. Which release is live is what <c>deploy/current</c> points to, and nothing else; the table beside it is
+/// history, brought up to it after a crash.
+/// </summary>
+sealed class ReleaseStore(Database database, TimeProvider time)
+{
+    /// <summary>
+    /// Gives the draft its number and its place among the releases: one rename. The tree does not change any more from here on
+    /// (instances run on their own view of it).
+    /// </summary>
+    public Release Seal(Draft draft, string? pillarCommit, Mode mode)
+    {
+        var project = draft.Project;
+        var release = database.Write(connection =>
+        {
+            var number = Dapper.SqlMapper.ExecuteScalar<int>(
+                connection,
+                "UPDATE projects SET last_release = last_release + 1 WHERE environment = @Environment AND name = @Name RETURNING last_release",
+                new { Environment = project.Environment.Name.Value, Name = project.Name.Value });
+            var made = time.GetUtcNow();
+            Dapper.SqlMapper.Execute(
+                connection,
+                """
+                INSERT INTO releases (environment, project, number, id, commit_id, pillar_commit, mode, made_at)
+                VALUES (@Environment, @Project, @Number, @Id, @Commit, @PillarCommit, @Mode, @MadeAt)
+                """,
+                new
+                {
+                    Environment = project.Environment.Name.Value,
+                    Project = project.Name.Value,
+                    Number = number,
+                    Id = draft.Id.Value,
+                    draft.Commit,
+                    PillarCommit = pillarCommit,
+                    Mode = mode.ToString(),
+                    MadeAt = made.ToString("O"),
+                });
+            return new Release
+            {
+                Project = project,
+                Number = number,
+                Id = draft.Id,
+                Commit = draft.Commit,
+                PillarCommit = pillarCommit,
+                Mode = mode,
+                MadeAt = made,
+            };
+        });
+        AtomicFile.Rename(draft.Directory, release.Directory);
+        return release;
+    }
+
+    /// <summary>The live release's id; null before the first.</summary>
+    public ReleaseId? CurrentId(Project project) => ReleaseId.TryParse(new FileInfo(project.Current).LinkTarget);
+
+    public Release? Current(Project project) => CurrentId(project) is { } id ? Find(project, id) : null;
+
+    /// <summary>Makes a release the live one: one rename of a link. Idempotent.</summary>
+    /// <param name="replacing">The deployment that does it; what was live before is recorded as replaced by it.</param>
+    public void Promote(Release release, ReleaseId replacing)
+    {
+        var before = CurrentId(release.Project);
+        PointCurrentAt(release.Project, release.Id);
+        RecordPromotion(release, before, replacing);
+    }
+
+    /// <summary>Brings the history up to what the link says; also what recovery does after a crash between the two.</summary>
+    public void RecordPromotion(Release release, ReleaseId? before, ReleaseId replacing)
+    {
+        var at = time.GetUtcNow().ToString("O");
+        database.Write(connection =>
+        {
+            if (before is not null && before != release.Id)
+            {
+                Dapper.SqlMapper.Execute(connection, "UPDATE releases SET replaced_by = @By WHERE id = @Id", new { By = replacing.Value, Id = before.Value });
+            }
+
+            return Dapper.SqlMapper.Execute(
+                connection, "UPDATE releases SET live_at = @At, replaced_by = NULL WHERE id = @Id", new { At = at, Id = release.Id.Value });
+        });
+    }
+
+    /// <summary>The history as it was before <see cref="RecordPromotion"/>; when a release first went live stays known.</summary>
+    public void UnrecordPromotion(ReleaseId promoted, ReleaseId? promotedReplacedBy, ReleaseId? before, ReleaseId replacing) =>
+        database.Write(connection =>
+        {
+            Dapper.SqlMapper.Execute(
+                connection, "UPDATE releases SET replaced_by = NULL WHERE id = @Before AND replaced_by = @Replacing", new { Before = before?.Value, Replacing = replacing.Value });
+            return Dapper.SqlMapper.Execute(
+                connection, "UPDATE releases SET replaced_by = @By WHERE id = @Id", new { By = promotedReplacedBy?.Value, Id = promoted.Value });
+        });
+
+    /// <summary>Swings <c>deploy/current</c>, or takes it away where nothing was live.</summary>
+    public void PointCurrentAt(Project project, ReleaseId? id)
+    {
+        if (id is not null)
+        {
+            if (CurrentId(project) != id)
+            {
+                AtomicFile.Link(project.Current, id.Value);
+            }
+        }
+        else
+        {
+            File.Delete(project.Current);
+        }
+    }
+
+    /// <summary>Records what the archive turned out to be.</summary>
+    public void RecordArchive(Release release, string contentDigest, string archiveDigest, long bytes) =>
+        database.Write(
+            "UPDATE releases SET content_digest = @contentDigest, archive_digest = @archiveDigest, archive_bytes = @bytes WHERE id = @Id",
+            new { contentDigest, archiveDigest, bytes, Id = release.Id.Value });
+
+    /// <summary>Takes a sealed release out of the record: it never served.</summary>
+    public void Forget(ReleaseId id) => database.Write("DELETE FROM releases WHERE id = @Id", new { Id = id.Value });
+
+    public void MarkPruned(Release release) => database.Write("UPDATE releases SET pruned = 1 WHERE id = @Id", new { Id = release.Id.Value });
+
+    public Release? Find(Project project, ReleaseId id) => Read(project, "id = @Id", new { Id = id.Value, Key = project.Name.Value }).FirstOrDefault();
+
+    public Release? Find(Project project, int number) =>
+        Read(project, "environment = @Environment AND project = @Project AND number = @Number", Parameters(project, number)).FirstOrDefault();
+
+    /// <summary>Newest first.</summary>
+    public IReadOnlyList<Release> List(Project project, int most = 1000) =>
+        Read(project, "environment = @Environment AND project = @Project", Parameters(project, 0), most);
+
+    static object Parameters(Project project, int number) =>
+        new { Environment = project.Environment.Name.Value, Project = project.Name.Value, Number = number };
+
+    List<Release> Read(Project project, string where, object parameters, int most = 1) =>
+        [.. database.Read<Row>(
+            $"""
+            SELECT number AS Number, id AS Id, commit_id AS CommitId, pillar_commit AS PillarCommit, mode AS Mode, made_at AS MadeAt, live_at AS LiveAt,
+                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, pruned AS Pruned
+            FROM releases WHERE {where} ORDER BY number DESC LIMIT {most}
+            """,
+            parameters).Select(row => row.Release(project))];
+
+    sealed class Row
+    {
+        public int Number { get; set; }
+
+        public string Id { get; set; } = "";
+
+        public string CommitId { get; set; } = "";
+
+        public string? PillarCommit { get; set; }
+
+        public string Mode { get; set; } = "";
+
+        public string MadeAt { get; set; } = "";
+
+        public string? LiveAt { get; set; }
+
+        public string? ReplacedBy { get; set; }
+
+        public string? ContentDigest { get; set; }
+
+        public string? ArchiveDigest { get; set; }
+
+        public long? ArchiveBytes { get; set; }
+
+        public bool Pruned { get; set; }
+
+        public Release Release(Project project) => new()
+        {
+            Project = project,
+            Number = Number,
+            Id = ReleaseId.TryParse(Id)!,
+            Commit = CommitId,
+            PillarCommit = PillarCommit,
+            Mode = Enum.Parse<Mode>(Mode),
+            MadeAt = DateTimeOffset.Parse(MadeAt),
+            LiveAt = LiveAt is null ? null : DateTimeOffset.Parse(LiveAt),
+            ReplacedBy = ReleaseId.TryParse(ReplacedBy),
+            ContentDigest = ContentDigest,
+            ArchiveDigest = ArchiveDigest,
+            ArchiveBytes = ArchiveBytes,
+            Pruned = Pruned,
+        };
+    }
+}
