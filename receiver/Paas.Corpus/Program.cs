@@ -1,1 +1,3 @@
-return 0;
+using Paas.Corpus;
+
+return await CommandLine.RunAsync(args, Surroundings.OfThisProcess());

@@ -1,2 +1,141 @@
-var app = WebApplication.CreateSlimBuilder(args).Build();
-await app.RunAsync();
+using Paas.Receiver;
+using Paas.Receiver.Access;
+using Paas.Receiver.Api;
+using Paas.Receiver.Archives;
+using Paas.Receiver.Buildpacks;
+using Paas.Receiver.Deployments;
+using Paas.Receiver.Git;
+using Paas.Receiver.GitHttp;
+using Paas.Receiver.Hooks;
+using Paas.Receiver.Processes;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+using Paas.Receiver.Routing;
+using Paas.Receiver.Runtimes;
+
+// Exit codes (contract.md): 0 stopped on request, 1 failed, 2 bad configuration.
+var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+ReceiverOptions options;
+try
+{
+    options = ReceiverOptions.From(builder.Configuration);
+}
+catch (BadConfigurationException bad)
+{
+    await Console.Error.WriteLineAsync(bad.Message);
+    return 2;
+}
+
+// The machine: a root of our own, held by one receiver at a time.
+using var root = StateRoot.Open(options);
+if (root is null)
+{
+    await Console.Error.WriteLineAsync($"Another receiver uses {options.Root}.");
+    return 1;
+}
+
+var services = builder.Services;
+services.AddSingleton(options);
+services.AddSingleton(TimeProvider.System);
+services.AddSingleton(root.Database);
+services.AddSingleton(await Cage.ProbeAsync(options.State));
+services.AddSingleton(ProjectStore.Open(root.Database, options.DefaultEnvironment, TimeProvider.System));
+
+// What was pushed, by whom, saying what of itself.
+services.AddSingleton(new GitProgram(Path.Combine(options.State, "git"), options.HooksDirectory) { MaxInputSize = options.MaxPush * 1_000_000L });
+services.AddSingleton(new RefRules(options.DeployBranches));
+services.AddSingleton(new OpenPushes(options.State));
+services.AddSingleton<PackExchange>();
+services.AddSingleton<Newcomers>();
+services.AddSingleton<Tokens>();
+services.AddSingleton<Gatekeeper>();
+
+// The crafts.
+services.AddSingleton<ReleaseStore>();
+services.AddSingleton<Archivist>();
+services.AddSingleton<Bundler>();
+services.AddSingleton(provider => new DraftBuilder(provider.GetRequiredService<Cage>(), options.Root, options.BuildTimeout));
+services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
+services.AddSingleton<Fleet>();
+services.AddSingleton(new RouterOptions { ControlHosts = [options.Domain, "localhost", .. options.ControlHosts] });
+services.AddSingleton<Router>();
+
+// The conductor.
+services.AddSingleton(new ReceiverAddress(options.Domain, (options.RouterListen ?? options.Listen).Port));
+services.AddSingleton(new Limits(options.StartTimeout, options.StopTimeout, options.BuildTimeout));
+services.AddSingleton(new DeploymentLogs(options.State));
+services.AddSingleton<Journal>();
+services.AddSingleton<Visitors>();
+services.AddSingleton<Launches>();
+services.AddSingleton<Bounces>();
+services.AddSingleton<CookingWorkflow>();
+services.AddSingleton<RollbackWorkflow>();
+services.AddSingleton(provider => new Housekeeping(
+    provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Fleet>(),
+    provider.GetRequiredService<DeploymentLogs>(), options.KeepReleases));
+services.AddSingleton<WayForward>();
+services.AddSingleton<Deployer>();
+services.AddSingleton<DeploymentQueue>();
+services.AddSingleton<Recovery>();
+
+// The doors.
+services.AddSingleton<PushCheck>((push, deploys, _) => Task.FromResult<IReadOnlyList<string>>(
+    deploys is not null && push.Kind == RepositoryKind.Project && Deployer.WhyNot(push.Project, push.Options.Mode) is { } why ? [why] : []));
+services.AddSingleton(provider => PushHooks.Of(
+    provider.GetRequiredService<DeploymentQueue>(), provider.GetRequiredService<RefRules>(), provider.GetRequiredService<GitProgram>(),
+    provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>()));
+services.AddSingleton<GitDoor>();
+services.AddHostedService<Doorbell>();
+services.AddApi();
+builder.WebHost.UseSockets(RouterListener.Prepare);
+builder.WebHost.ConfigureKestrel(kestrel =>
+{
+    RouterListener.Prepare(kestrel);
+    kestrel.Limits.MaxRequestBodySize = null;
+    kestrel.Limits.MinRequestBodyDataRate = null;
+    kestrel.Listen(options.Listen);
+    if (options.RouterListen is not null)
+    {
+        kestrel.Listen(options.RouterListen);
+    }
+});
+
+await using var app = builder.Build();
+var router = app.Services.GetRequiredService<Router>();
+app.Use(async (context, next) =>
+{
+    if (context.Connection.LocalPort == options.RouterListen?.Port)
+    {
+        // Where applications alone are served: the control plane is not there, whatever the Host header says.
+        await router.HandleAsync(context);
+    }
+    else if (!await router.TryHandleAsync(context))
+    {
+        await next(context);
+    }
+});
+GitHttpEndpoints.Map(app);
+app.MapInstanceReports();
+app.MapApi();
+
+var queue = app.Services.GetRequiredService<DeploymentQueue>();
+app.Services.GetRequiredService<OpenPushes>().SweepLeftovers(app.Services.GetRequiredService<GitProgram>(), app.Services.GetRequiredService<Newcomers>());
+await app.Services.GetRequiredService<Recovery>().RunAsync(app.Lifetime.ApplicationStopping);
+try
+{
+    await app.StartAsync();
+}
+catch (IOException taken)
+{
+    await Console.Error.WriteLineAsync($"PAAS_LISTEN: {taken.Message}");
+    return 1;
+}
+
+Greeting.Print(options, app.Services.GetRequiredService<Tokens>().EnsureAdmin(options.AdminToken));
+
+// At once, not after the doors are closed: an open push keeps its door open until its deployment has been taken back.
+var stopped = Task.CompletedTask;
+app.Lifetime.ApplicationStopping.Register(() => stopped = queue.StopAsync(options.StopTimeout));
+await app.WaitForShutdownAsync();
+await stopped;
+return 0;

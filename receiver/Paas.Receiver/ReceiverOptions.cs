@@ -18,6 +18,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_DOMAIN</c>: applications answer at <c>&lt;project&gt;.&lt;domain&gt;</c>.</summary>
     public required string Domain { get; init; }
 
+    /// <summary><c>PAAS_CONTROL_HOSTS</c>: comma separated; further names of the control plane. The domain itself, localhost and IP addresses always are.</summary>
+    public IReadOnlyList<string> ControlHosts { get; init; } = [];
+
     /// <summary><c>PAAS_ADMIN_TOKEN</c>: fixes the first admin's token; null means one is made and shown once.</summary>
     public string? AdminToken { get; init; }
 
@@ -38,6 +41,9 @@ sealed record ReceiverOptions
 
     /// <summary><c>PAAS_BUILD_TIMEOUT</c>, seconds: how long one build step may take.</summary>
     public TimeSpan BuildTimeout { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary><c>PAAS_MAX_PUSH</c>, megabytes: what is larger is refused; null is no limit.</summary>
+    public int? MaxPush { get; init; }
 
     /// <summary><c>PAAS_HOOKS</c>: the folder of git's hooks and the supervisor; by default the one installed beside the program.</summary>
     public required string HooksDirectory { get; init; }
@@ -62,14 +68,15 @@ sealed record ReceiverOptions
             Listen = Address(configuration, "PAAS_LISTEN", mistakes) ?? new IPEndPoint(IPAddress.Loopback, 8080),
             RouterListen = Address(configuration, "PAAS_ROUTER_LISTEN", mistakes),
             Domain = configuration["PAAS_DOMAIN"] is { Length: > 0 } domain ? domain.ToLowerInvariant().Trim('.') : "localhost",
+            ControlHosts = Names(configuration["PAAS_CONTROL_HOSTS"]?.ToLowerInvariant()) ?? [],
             AdminToken = configuration["PAAS_ADMIN_TOKEN"] is { Length: > 0 } token ? token : null,
             DefaultEnvironment = DefaultEnvironmentOf(configuration["PAAS_DEFAULT_ENVIRONMENT"], Path.TrimEndingDirectorySeparator(root), mistakes),
-            DeployBranches = configuration["PAAS_DEPLOY_BRANCHES"] is { Length: > 0 } branches
-                ? branches.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : ["main", "master"],
+            DeployBranches = Names(configuration["PAAS_DEPLOY_BRANCHES"]) ?? ["main", "master"],
             KeepReleases = Number(configuration, "PAAS_KEEP_RELEASES", 3, mistakes),
             StartTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_START_TIMEOUT", 60, mistakes)),
             StopTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_STOP_TIMEOUT", 20, mistakes)),
             BuildTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_BUILD_TIMEOUT", 1800, mistakes)),
+            MaxPush = string.IsNullOrEmpty(configuration["PAAS_MAX_PUSH"]) ? null : Number(configuration, "PAAS_MAX_PUSH", 1, mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         if (options.AdminToken is { Length: < 16 })
@@ -94,6 +101,9 @@ sealed record ReceiverOptions
 
         return new Environment(name, Guid.Empty, type ?? EnvironmentType.Staging, mode, root, IsDefault: true);
     }
+
+    static string[]? Names(string? text) =>
+        text is { Length: > 0 } ? text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : null;
 
     static IPEndPoint? Address(IConfiguration configuration, string key, List<string> mistakes)
     {

@@ -1,0 +1,91 @@
+using System.CommandLine;
+using Paas.Corpus.Commands;
+
+namespace Paas.Corpus;
+
+/// <summary>The command <c>corpus</c>: its verbs, the options they share, and one place where trouble becomes a message and an exit code.</summary>
+static class CommandLine
+{
+    public static readonly Option<string?> Endpoint = new("--endpoint")
+    {
+        Description = "The receiver: a nickname of ~/.makinastates.conf or a URL (else PAAS_URL, else the git remote)",
+        HelpName = "URL",
+        Recursive = true,
+    };
+
+    public static readonly Option<string?> InEnvironment = new("--environment", "-e")
+    {
+        Description = "The project's environment (else the git remote's, else the receiver's default)",
+        HelpName = "ENV",
+        Recursive = true,
+    };
+
+    public static async Task<int> RunAsync(IReadOnlyList<string> args, Surroundings surroundings, CancellationToken ct = default)
+    {
+        var parsed = Root(surroundings).Parse(args);
+        var configuration = new InvocationConfiguration { Output = surroundings.Out, Error = surroundings.Error, EnableDefaultExceptionHandler = false };
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var error in parsed.Errors)
+            {
+                await surroundings.Error.WriteLineAsync($"corpus: {error.Message}");
+            }
+
+            await surroundings.Error.WriteLineAsync($"Try: corpus {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help");
+            return Exit.Usage;
+        }
+
+        try
+        {
+            return await parsed.InvokeAsync(configuration, ct);
+        }
+        catch (CorpusException e)
+        {
+            await surroundings.Error.WriteLineAsync($"corpus: {e.Message}");
+            return e.ExitCode;
+        }
+        catch (OperationCanceledException)
+        {
+            return Exit.Failed;
+        }
+        catch (IOException e)
+        {
+            // Standard output is closed ("corpus logs | head"), or the disk behind it is full.
+            await surroundings.Error.WriteLineAsync($"corpus: {e.Message}");
+            return Exit.Failed;
+        }
+    }
+
+    static RootCommand Root(Surroundings surroundings)
+    {
+        var root = new RootCommand("corpus: projects on a receiver of pushes. Exit: 0 done, 1 refused or failed, 2 usage, 3 endpoint not reachable, 4 not allowed.")
+        {
+            Endpoint,
+            InEnvironment,
+            StatusCommand.Create(surroundings),
+            ReleasesCommand.Create(surroundings),
+            RollbackCommand.Create(surroundings),
+            RedeployCommand.Create(surroundings),
+            CancelCommand.Create(surroundings),
+            LogsCommand.Create(surroundings),
+            ConfigCommand.Create(surroundings),
+            PsCommand.Create(surroundings),
+        };
+        root.SetAction(async (_, ct) =>
+        {
+            await root.Parse(["--help"]).InvokeAsync(new InvocationConfiguration { Output = surroundings.Error, Error = surroundings.Error }, ct);
+            return Exit.Usage;
+        });
+        return root;
+    }
+
+    /// <summary>The arguments and options that several verbs have. A new one each: a symbol belongs to one command.</summary>
+    public static Argument<string?> ProjectArgument() => new("project")
+    {
+        Description = "Name, or ENV/NAME (else the one this directory's git remote leads to)",
+        HelpName = "PROJECT",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    public static Option<bool> Json() => new("--json") { Description = "The receiver's answer as it came" };
+}

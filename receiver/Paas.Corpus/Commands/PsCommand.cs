@@ -1,0 +1,30 @@
+using System.CommandLine;
+using Paas.Receiver.Contract;
+
+namespace Paas.Corpus.Commands;
+
+/// <summary><c>corpus ps [PROJECT]</c>: the instances.</summary>
+static class PsCommand
+{
+    public static Command Create(Surroundings surroundings)
+    {
+        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
+        var command = new Command("ps", "The running instances of a project") { project, json };
+        command.SetAction(async (parsed, ct) =>
+        {
+            var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
+            using var client = new ReceiverClient(target, surroundings);
+            var text = await client.GetTextAsync(target.Path, ct);
+            if (parsed.GetValue(json))
+            {
+                await surroundings.Out.WriteLineAsync(text);
+                return Exit.Done;
+            }
+
+            Table.Write(surroundings.Out, [["TYPE", "STATE", "PORT", "RELEASE", "INSTANCE"], .. client.Read(text, ContractJson.Default.ProjectStatus).Instances.Select(instance =>
+                (string[])[instance.Type, instance.State, instance.Port?.ToString() ?? "-", Words.Release(instance.Release), instance.Id])]);
+            return Exit.Done;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,36 @@
+using System.CommandLine;
+using Paas.Receiver.Contract;
+
+namespace Paas.Corpus.Commands;
+
+/// <summary><c>corpus rollback [PROJECT] [vN]</c>: a kept release with its configuration and its data.</summary>
+static class RollbackCommand
+{
+    public static Command Create(Surroundings surroundings)
+    {
+        var project = CommandLine.ProjectArgument();
+        var release = new Argument<string?>("release") { Description = "As v12 (else the one before the live one)", HelpName = "vN", Arity = ArgumentArity.ZeroOrOne };
+        var codeOnly = new Option<bool>("--code-only") { Description = "Leave the data as it is" };
+        var command = new Command("rollback", "Bring a kept release back: code, configuration and data") { project, release, codeOnly };
+        command.SetAction(async (parsed, ct) =>
+        {
+            var (name, number) = Parse(parsed.GetValue(project), parsed.GetValue(release));
+            var target = Target.Of(parsed, name, surroundings);
+            using var client = new ReceiverClient(target, surroundings);
+            var accepted = await client.PostAsync(
+                $"{target.Path}/rollback", new RollbackOrder(number, parsed.GetValue(codeOnly)), ContractJson.Default.RollbackOrder, ContractJson.Default.AcceptedWork, ct);
+            return await LongWork.FollowAsync(client, accepted!, surroundings, ct);
+        });
+        return command;
+    }
+
+    // A word alone is a release when it looks like one; a project named v3 has to be followed by its release, or be written ENV/v3.
+    static (string? Project, int? Release) Parse(string? project, string? release) => (project, release) switch
+    {
+        (null, _) => (null, null),
+        (_, null) => Number(project) is { } number ? (null, number) : (project, null),
+        _ => (project, Number(release) ?? throw new CorpusException(Exit.Usage, $"'{release}' is not a release; write it as v12.")),
+    };
+
+    static int? Number(string word) => word.Length is > 1 and < 10 && word[0] == 'v' && int.TryParse(word.AsSpan(1), out var number) && number > 0 ? number : null;
+}

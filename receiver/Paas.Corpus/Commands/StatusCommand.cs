@@ -1,0 +1,70 @@
+using System.CommandLine;
+using Paas.Receiver.Contract;
+
+namespace Paas.Corpus.Commands;
+
+/// <summary><c>corpus status [PROJECT]</c>: what a project is doing; without one, the list of them.</summary>
+static class StatusCommand
+{
+    public static Command Create(Surroundings surroundings)
+    {
+        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
+        var command = new Command("status", "What a project is doing; without a project, the list of them") { project, json };
+        command.SetAction(async (parsed, ct) =>
+        {
+            var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
+            using var client = new ReceiverClient(target, surroundings);
+            var text = await client.GetTextAsync(target.Project is null ? "api/v1/projects" : target.Path, ct);
+            if (parsed.GetValue(json))
+            {
+                await surroundings.Out.WriteLineAsync(text);
+            }
+            else if (target.Project is null)
+            {
+                Show(client.Read(text, ContractJson.Default.PageProjectSummary), surroundings.Out);
+            }
+            else
+            {
+                Show(client.Read(text, ContractJson.Default.ProjectStatus), surroundings.Out);
+            }
+
+            return Exit.Done;
+        });
+        return command;
+    }
+
+    static void Show(Page<ProjectSummary> projects, TextWriter output) =>
+        Table.Write(output, [["PROJECT", "RELEASE", "URL"], .. projects.Items.Select(project =>
+            (string[])[$"{project.Environment}/{project.Name}", Words.Release(project.Release), project.Url])]);
+
+    static void Show(ProjectStatus status, TextWriter output)
+    {
+        output.WriteLine($"{status.Environment}/{status.Name} ({status.Mode})");
+        output.WriteLine($"  {status.Url}");
+        output.WriteLine(status.Current is { } current
+            ? $"  v{current.Number} is live since {Words.Time(current.LiveAt)}, commit {Words.Commit(current.Commit)}"
+            : "  nothing is live yet");
+        foreach (var type in status.Instances.GroupBy(instance => instance.Type, StringComparer.Ordinal))
+        {
+            output.WriteLine($"  {type.Key}: {string.Join(", ", type.GroupBy(instance => instance.State, StringComparer.Ordinal).Select(state => $"{state.Count()} {state.Key}"))}");
+        }
+
+        if (status.Running is { } running)
+        {
+            output.WriteLine($"  running: {Line(running)}");
+        }
+
+        foreach (var waiting in status.Waiting)
+        {
+            output.WriteLine($"  waiting: {Line(waiting)}");
+        }
+
+        if (status.Last is { } last)
+        {
+            output.WriteLine($"  last: {Line(last)}, {last.Outcome}{(last.Failure is null ? "" : $": {last.Failure}")}");
+        }
+    }
+
+    static string Line(DeploymentSummary deployment) =>
+        $"{deployment.Kind} by {deployment.By} at {Words.Time(deployment.AskedAt)}{(deployment.Commit is null ? "" : $", commit {Words.Commit(deployment.Commit)}")}";
+}

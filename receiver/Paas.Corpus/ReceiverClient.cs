@@ -1,0 +1,263 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Paas.Receiver.Contract;
+
+namespace Paas.Corpus;
+
+/// <summary>A receiver's HTTP API. Whatever goes wrong is a <see cref="CorpusException"/> with its message and exit code.</summary>
+sealed class ReceiverClient : IDisposable
+{
+    static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+
+    readonly HttpClient http;
+    readonly Target target;
+    readonly Surroundings surroundings;
+
+    public ReceiverClient(Target target, Surroundings surroundings)
+    {
+        this.target = target;
+        this.surroundings = surroundings;
+        // No redirects: the token must not follow one. No proxy lookup: it costs more than the request.
+        var handler = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, ConnectTimeout = TimeSpan.FromSeconds(10) };
+        http = new HttpClient(handler) { BaseAddress = target.Endpoint, Timeout = Timeout.InfiniteTimeSpan };
+        http.DefaultRequestHeaders.UserAgent.ParseAdd("corpus");
+        if (target.Token is { } token)
+        {
+            http.DefaultRequestHeaders.Authorization = IsHeaderValue(token)
+                ? new AuthenticationHeaderValue("Bearer", token)
+                : throw new CorpusException(Exit.NotAllowed, "the token has characters that no token has.");
+        }
+    }
+
+    /// <summary>The answer's text, as it came.</summary>
+    public async Task<string> GetTextAsync(string path, CancellationToken ct)
+    {
+        using var limit = TimeLimit(ct);
+        return await Reached(async () =>
+        {
+            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseContentRead, limit.Token);
+            return await answer.Content.ReadAsStringAsync(limit.Token);
+        }, ct);
+    }
+
+    public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken ct) => Read(await GetTextAsync(path, ct), type);
+
+    public T Read<T>(string text, JsonTypeInfo<T> type)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(text, type) ?? throw NotOurs();
+        }
+        catch (JsonException)
+        {
+            throw NotOurs();
+        }
+    }
+
+    /// <summary>Asks for something; null when the answer has no content.</summary>
+    public async Task<TAnswer?> PostAsync<TOrder, TAnswer>(string path, TOrder order, JsonTypeInfo<TOrder> orderType, JsonTypeInfo<TAnswer> answerType, CancellationToken ct)
+        where TAnswer : class
+    {
+        using var limit = TimeLimit(ct);
+        var text = await Reached(async () =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path)
+            {
+                Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, orderType)) { Headers = { ContentType = new("application/json") } },
+            };
+            using var answer = await SendAsync(request, HttpCompletionOption.ResponseContentRead, limit.Token);
+            return await answer.Content.ReadAsStringAsync(limit.Token);
+        }, ct);
+        return text.Length == 0 ? null : Read(text, answerType);
+    }
+
+    /// <summary>
+    /// Prints the lines of a deployment's log as they come, to its end. A connection that drops is taken up again after the last line seen; the
+    /// deployment goes on meanwhile.
+    /// </summary>
+    public async Task<OutcomeEvent> FollowAsync(string path, CancellationToken ct)
+    {
+        string? lastId = null;
+        var pause = FirstPause;
+        var lastSeen = surroundings.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await foreach (var (id, kind, data) in EventsAsync(path, lastId, ct))
+                {
+                    (lastSeen, pause) = (surroundings.Time.GetTimestamp(), FirstPause);
+                    if (kind == "outcome")
+                    {
+                        return Read(data, ContractJson.Default.OutcomeEvent);
+                    }
+
+                    lastId = id ?? lastId;
+                    await surroundings.Out.WriteLineAsync(data);
+                    await surroundings.Out.FlushAsync(ct);
+                }
+            }
+            catch (Exception e) when (e is HttpRequestException or CorpusException { ExitCode: Exit.Unreachable })
+            {
+                // Taken up again below.
+            }
+
+            if (surroundings.Time.GetElapsedTime(lastSeen) > surroundings.Patience)
+            {
+                throw new CorpusException(Exit.Unreachable, $"the connection to {target.Endpoint.Authority} is lost; what was asked for goes on there. See: corpus status");
+            }
+
+            await Task.Delay(pause, surroundings.Time, ct);
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+    }
+
+    /// <summary>Prints an answer of lines as they come, to its end.</summary>
+    public async Task PrintLinesAsync(string path, CancellationToken ct) =>
+        await Reached(async () =>
+        {
+            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
+            using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(ct));
+            while (await NextLineAsync(reader, ct) is { } line)
+            {
+                await surroundings.Out.WriteLineAsync(line);
+                await surroundings.Out.FlushAsync(ct);
+            }
+
+            return 0;
+        }, ct);
+
+    public void Dispose() => http.Dispose();
+
+    // Small and in order, as the HTML standard has it: fields to a line, a blank line ends an event.
+    async IAsyncEnumerable<(string? Id, string Kind, string Data)> EventsAsync(
+        string path, string? lastId, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Accept.ParseAdd("text/event-stream");
+        if (lastId is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Last-Event-ID", lastId);
+        }
+
+        using var answer = await SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+        using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(ct));
+        var (id, kind, data) = ((string?)null, "", new StringBuilder());
+        while (await NextLineAsync(reader, ct) is { } line)
+        {
+            if (line.Length == 0)
+            {
+                if (data.Length > 0)
+                {
+                    yield return (id, kind, data.ToString(0, data.Length - 1));
+                }
+
+                (id, kind) = (null, "");
+                data.Clear();
+                continue;
+            }
+
+            var colon = line.IndexOf(':', StringComparison.Ordinal);
+            var (field, value) = colon < 0 ? (line, "") : (line[..colon], line[(colon + 1)..]);
+            value = value.StartsWith(' ') ? value[1..] : value;
+            switch (field)
+            {
+                case "id":
+                    id = value;
+                    break;
+                case "event":
+                    kind = value;
+                    break;
+                case "data":
+                    data.Append(value).Append('\n');
+                    break;
+            }
+        }
+    }
+
+    async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, HttpCompletionOption completion, CancellationToken ct)
+    {
+        var answer = await http.SendAsync(request, completion, ct);
+        if (answer.IsSuccessStatusCode)
+        {
+            return answer;
+        }
+
+        using (answer)
+        {
+            throw Refused(answer.StatusCode, await DetailAsync(answer, ct));
+        }
+    }
+
+    // The receiver's own words where the answer has any.
+    static async Task<string?> DetailAsync(HttpResponseMessage answer, CancellationToken ct)
+    {
+        if (answer.Content.Headers.ContentType?.MediaType is not "application/problem+json" || answer.Content.Headers.ContentLength > 1_000_000)
+        {
+            return null;
+        }
+
+        try
+        {
+            var problem = JsonSerializer.Deserialize(await answer.Content.ReadAsByteArrayAsync(ct), ContractJson.Default.Problem);
+            return problem?.Detail ?? problem?.Title;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    CorpusException Refused(HttpStatusCode status, string? detail) => status switch
+    {
+        HttpStatusCode.Unauthorized when target.Token is null => new(Exit.NotAllowed, $"{target.Endpoint.Authority} wants a token: set PAAS_TOKEN or a password in ~/{SettingsFile.Name}."),
+        HttpStatusCode.Unauthorized => new(Exit.NotAllowed, detail ?? $"{target.Endpoint.Authority} does not know this token."),
+        HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests => new(Exit.NotAllowed, detail ?? "not allowed."),
+        HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout => new(Exit.Unreachable, detail ?? $"{target.Endpoint.Authority} answers {(int)status}."),
+        _ => new(Exit.Failed, detail ?? $"{target.Endpoint.Authority} answers {(int)status}."),
+    };
+
+    async Task<T> Reached<T>(Func<Task<T>> work, CancellationToken ct)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (HttpRequestException e)
+        {
+            throw new CorpusException(Exit.Unreachable, $"{target.Endpoint.GetLeftPart(UriPartial.Authority)} cannot be reached: {e.Message}");
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new CorpusException(Exit.Unreachable, $"{target.Endpoint.GetLeftPart(UriPartial.Authority)} does not answer.");
+        }
+    }
+
+    // Trouble on the way in is the receiver's or the network's; the same kind of exception on the way out is about our own standard output.
+    async Task<string?> NextLineAsync(StreamReader reader, CancellationToken ct)
+    {
+        try
+        {
+            return await reader.ReadLineAsync(ct);
+        }
+        catch (IOException e)
+        {
+            throw new CorpusException(Exit.Unreachable, $"the connection to {target.Endpoint.Authority} broke off: {e.Message}");
+        }
+    }
+
+    static CancellationTokenSource TimeLimit(CancellationToken ct)
+    {
+        var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(TimeSpan.FromSeconds(30));
+        return limit;
+    }
+
+    CorpusException NotOurs() => new(Exit.Failed, $"{target.Endpoint.GetLeftPart(UriPartial.Authority)} answers something that is no receiver's.");
+
+    static bool IsHeaderValue(string token) => token.All(c => c is > ' ' and < '\x7F');
+}

@@ -1,0 +1,47 @@
+namespace Paas.Corpus;
+
+/// <summary>What a command sees of the world around it; a test gives it another one.</summary>
+sealed record Surroundings
+{
+    public required TextWriter Out { get; init; }
+
+    public required TextWriter Error { get; init; }
+
+    /// <summary>The current directory.</summary>
+    public required string Directory { get; init; }
+
+    public required string Home { get; init; }
+
+    /// <summary>An environment variable; null when it is not set or empty.</summary>
+    public required Func<string, string?> Variable { get; init; }
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>How long a log that broke off is tried again before the command gives up.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
+
+    public static Surroundings OfThisProcess() => new()
+    {
+        Out = Console.Out,
+        Error = Console.Error,
+        Directory = Environment.CurrentDirectory,
+        Home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
+        Variable = name => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
+    };
+}
+
+/// <summary>Ends the command with a message and one of contract.md's exit codes.</summary>
+sealed class CorpusException(int exitCode, string message) : Exception(message)
+{
+    public int ExitCode => exitCode;
+}
+
+/// <summary>contract.md's exit codes.</summary>
+static class Exit
+{
+    public const int Done = 0;
+    public const int Failed = 1;
+    public const int Usage = 2;
+    public const int Unreachable = 3;
+    public const int NotAllowed = 4;
+}

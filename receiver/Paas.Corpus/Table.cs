@@ -1,0 +1,37 @@
+namespace Paas.Corpus;
+
+/// <summary>Columns as wide as their widest cell, two blanks between them, none after the last.</summary>
+static class Table
+{
+    public static void Write(TextWriter output, params IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        if (rows.Count == 0)
+        {
+            return;
+        }
+
+        var widths = Enumerable.Range(0, rows[0].Count).Select(column => rows.Max(row => row[column].Length)).ToList();
+        foreach (var row in rows)
+        {
+            output.WriteLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+        }
+    }
+}
+
+/// <summary>Values as people read them.</summary>
+static class Words
+{
+    public static string Commit(string? commit) => commit is { Length: > 10 } ? commit[..10] : commit ?? "-";
+
+    public static string Time(DateTimeOffset? time) => time is { } at ? at.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss") : "-";
+
+    public static string Release(int? number) => number is { } n ? $"v{n}" : "-";
+
+    public static string Bytes(long? bytes) => bytes switch
+    {
+        null => "-",
+        < 1_000_000 => $"{bytes / 1_000.0:0.0} kB",
+        < 1_000_000_000 => $"{bytes / 1_000_000.0:0.0} MB",
+        _ => $"{bytes / 1_000_000_000.0:0.0} GB",
+    };
+}

@@ -1,0 +1,87 @@
+using System.CommandLine;
+
+namespace Paas.Corpus;
+
+/// <summary>Which receiver, with which token, and which project there: from what was typed, the environment, the git remote and the settings file.</summary>
+sealed record Target(Uri Endpoint, string? Token, string? Environment, string? Project)
+{
+    /// <summary>The API's name for the project; <c>-</c> is the default environment.</summary>
+    public string Path => $"api/v1/projects/{Uri.EscapeDataString(Environment ?? "-")}/{Uri.EscapeDataString(Project ?? throw NoProject())}";
+
+    /// <param name="project">What was typed: a name, <c>env/name</c>, or null.</param>
+    public static Target Of(ParseResult parsed, string? project, Surroundings surroundings)
+    {
+        var typed = parsed.GetValue(CommandLine.Endpoint);
+        var accounts = new Lazy<IReadOnlyList<Account>>(() => SettingsFile.Read(surroundings.Home, surroundings.Error));
+        var remotes = new Lazy<IReadOnlyList<GitRemote>>(() => GitRemote.Of(surroundings.Directory));
+        var variable = surroundings.Variable("PAAS_URL");
+        var (endpoint, token, remote) = (typed ?? variable) is { } given
+            ? Given(given, accounts.Value, remotes)
+            : Found(accounts, remotes);
+
+        // A token from the environment is meant for the receiver that is meant; one from a file is bound to that file's URL.
+        token = surroundings.Variable("PAAS_TOKEN") ?? token;
+        WarnOfPlainText(endpoint, token, surroundings);
+        var parts = project?.Split('/', 2);
+        var name = parts?[^1] ?? remote?.Project;
+        var environment = parsed.GetValue(CommandLine.InEnvironment) ?? (parts is { Length: 2 } ? parts[0] : project is null ? remote?.Environment : null);
+        return new Target(endpoint, token, environment, name);
+    }
+
+    static (Uri Endpoint, string? Token, GitRemote? Remote) Given(string given, IReadOnlyList<Account> accounts, Lazy<IReadOnlyList<GitRemote>> remotes)
+    {
+        var named = accounts.FirstOrDefault(account => account.Nickname == given);
+        if (named is null && !given.Contains('.', StringComparison.Ordinal) && !given.Contains(':', StringComparison.Ordinal) && given != "localhost")
+        {
+            var known = accounts.Count == 0 ? "there are none" : $"there are {string.Join(", ", accounts.Select(account => account.Nickname))}";
+            throw new CorpusException(Exit.Usage, $"'{given}' is neither a URL nor a nickname of ~/{SettingsFile.Name} ({known}).");
+        }
+
+        var endpoint = AsUri(named?.Url ?? given);
+        var remote = remotes.Value.FirstOrDefault(one => one.Endpoint is null || Same(one.Endpoint, endpoint));
+        var account = named ?? accounts.FirstOrDefault(one => Same(AsUri(one.Url), endpoint));
+        return (endpoint, account?.Password ?? (remote?.Endpoint is null ? null : remote.Token), remote);
+    }
+
+    static (Uri Endpoint, string? Token, GitRemote? Remote) Found(Lazy<IReadOnlyList<Account>> accounts, Lazy<IReadOnlyList<GitRemote>> remotes)
+    {
+        var leading = remotes.Value.Where(one => one.Endpoint is not null).ToList();
+        var remote = leading.FirstOrDefault(one => one.Token is not null || accounts.Value.Any(account => Same(AsUri(account.Url), one.Endpoint!)))
+            ?? (accounts.Value.Count == 0 && leading.DistinctBy(one => one.Endpoint).Count() == 1 ? leading[0] : null);
+        if (remote is not null)
+        {
+            return (remote.Endpoint!, accounts.Value.FirstOrDefault(account => Same(AsUri(account.Url), remote.Endpoint!))?.Password ?? remote.Token, remote);
+        }
+
+        return accounts.Value.Count switch
+        {
+            1 => (AsUri(accounts.Value[0].Url), accounts.Value[0].Password, remotes.Value.FirstOrDefault(one => one.Endpoint is null)),
+            0 => throw new CorpusException(
+                Exit.Usage, $"which receiver? Set PAAS_URL and PAAS_TOKEN, write ~/{SettingsFile.Name}, or run this where a git remote leads to one."),
+            _ => throw new CorpusException(
+                Exit.Usage, $"which receiver? Give --endpoint with one of {string.Join(", ", accounts.Value.Select(account => account.Nickname))}."),
+        };
+    }
+
+    /// <summary>A URL as people write it: without a scheme it is https, on this machine http.</summary>
+    public static Uri AsUri(string text)
+    {
+        var isHere = text.StartsWith("localhost", StringComparison.Ordinal) || text.StartsWith("127.", StringComparison.Ordinal) || text.StartsWith("[::1]", StringComparison.Ordinal);
+        var whole = (text.Contains("://", StringComparison.Ordinal) ? text : (isHere ? "http://" : "https://") + text).TrimEnd('/') + "/";
+        return Uri.TryCreate(whole, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0
+            ? uri : throw new CorpusException(Exit.Usage, $"'{text}' is not a URL of a receiver.");
+    }
+
+    static bool Same(Uri one, Uri other) => one.Scheme == other.Scheme && one.Authority == other.Authority && one.AbsolutePath == other.AbsolutePath;
+
+    static void WarnOfPlainText(Uri endpoint, string? token, Surroundings surroundings)
+    {
+        if (token is not null && endpoint.Scheme == "http" && !endpoint.IsLoopback)
+        {
+            surroundings.Error.WriteLine($"corpus: the token goes to {endpoint.Authority} in plain text; use https.");
+        }
+    }
+
+    static CorpusException NoProject() =>
+        new(Exit.Usage, "which project? Name it, or run this where a git remote leads to it.");
+}

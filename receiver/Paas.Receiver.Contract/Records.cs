@@ -1,0 +1,198 @@
+namespace Paas.Receiver.Contract;
+
+/// <summary>A part of a list. <see cref="Next"/> asks for what follows; null when this is the end.</summary>
+public sealed record Page<T>(IReadOnlyList<T> Items, string? Next = null);
+
+/// <summary>A project in a list of them.</summary>
+public sealed record ProjectSummary
+{
+    public required string Environment { get; init; }
+
+    public required string Name { get; init; }
+
+    /// <summary>Where its web process answers.</summary>
+    public required string Url { get; init; }
+
+    /// <summary>Number of the live release; null before the first.</summary>
+    public int? Release { get; init; }
+}
+
+/// <summary>What a project is doing right now.</summary>
+public sealed record ProjectStatus
+{
+    public required string Environment { get; init; }
+
+    public required string Name { get; init; }
+
+    /// <summary><c>editable</c>, <c>cooking</c> or <c>final</c>.</summary>
+    public required string Mode { get; init; }
+
+    public required string Url { get; init; }
+
+    /// <summary>The live release; null before the first.</summary>
+    public ReleaseSummary? Current { get; init; }
+
+    public IReadOnlyList<InstanceSummary> Instances { get; init; } = [];
+
+    /// <summary>The deployment at work; null when none is.</summary>
+    public DeploymentSummary? Running { get; init; }
+
+    /// <summary>Those that wait for their turn, the next one first.</summary>
+    public IReadOnlyList<DeploymentSummary> Waiting { get; init; } = [];
+
+    /// <summary>The newest one that has ended.</summary>
+    public DeploymentSummary? Last { get; init; }
+}
+
+/// <summary>One running copy.</summary>
+public sealed record InstanceSummary
+{
+    public required string Type { get; init; }
+
+    public required string Id { get; init; }
+
+    /// <summary><c>starting</c>, <c>healthy</c>, <c>failing</c>, <c>stopping</c>.</summary>
+    public required string State { get; init; }
+
+    public int? Port { get; init; }
+
+    public int? Release { get; init; }
+}
+
+/// <summary>A sealed release.</summary>
+public sealed record ReleaseSummary
+{
+    /// <summary>Shown as <c>v12</c>.</summary>
+    public required int Number { get; init; }
+
+    /// <summary><c>&lt;DATETIME&gt;-&lt;UUID&gt;</c>.</summary>
+    public required string Id { get; init; }
+
+    public required string Commit { get; init; }
+
+    public string? PillarCommit { get; init; }
+
+    public required string Mode { get; init; }
+
+    public required DateTimeOffset MadeAt { get; init; }
+
+    /// <summary>When it first served; null when it never did.</summary>
+    public DateTimeOffset? LiveAt { get; init; }
+
+    public bool IsCurrent { get; init; }
+
+    /// <summary>Its directory and archive are gone; no rollback leads to it.</summary>
+    public bool Pruned { get; init; }
+
+    public string? ArchiveDigest { get; init; }
+
+    public long? ArchiveBytes { get; init; }
+}
+
+/// <summary>One run of the pipeline.</summary>
+public sealed record DeploymentSummary
+{
+    public required string Id { get; init; }
+
+    public required string Environment { get; init; }
+
+    public required string Project { get; init; }
+
+    /// <summary><c>push</c>, <c>redeploy</c> or <c>rollback</c>.</summary>
+    public required string Kind { get; init; }
+
+    /// <summary><c>waiting</c>, <c>running</c> or <c>finished</c>.</summary>
+    public required string State { get; init; }
+
+    /// <summary>
+    /// Once it is finished: <c>live</c>, <c>liveButUntidy</c>, <c>rolledBack</c>, <c>needsAttention</c>, <c>interrupted</c>, <c>superseded</c>,
+    /// <c>cancelled</c> or <c>refused</c>.
+    /// </summary>
+    public string? Outcome { get; init; }
+
+    /// <summary>One line: what went wrong.</summary>
+    public string? Failure { get; init; }
+
+    public string? Ref { get; init; }
+
+    public string? Commit { get; init; }
+
+    /// <summary>Number of the release that it makes, or goes back to; null until that is known.</summary>
+    public int? Release { get; init; }
+
+    public required string By { get; init; }
+
+    public required string From { get; init; }
+
+    public required DateTimeOffset AskedAt { get; init; }
+
+    public DateTimeOffset? StartedAt { get; init; }
+
+    public DateTimeOffset? FinishedAt { get; init; }
+
+    /// <summary>In their order; only where one deployment is asked for.</summary>
+    public IReadOnlyList<StepSummary>? Steps { get; init; }
+}
+
+/// <param name="Milliseconds">Null while it runs, and when it never ended.</param>
+public sealed record StepSummary(string Name, double? Milliseconds);
+
+/// <summary>The answer to long work: 202, and where to watch it. Both are paths on the same receiver.</summary>
+/// <param name="Log">An event stream that can be resumed.</param>
+public sealed record AcceptedWork(string Id, string Url, string Log);
+
+/// <summary>The last event of a deployment's log, of type <c>outcome</c>.</summary>
+/// <param name="Outcome">As in <see cref="DeploymentSummary.Outcome"/>.</param>
+/// <param name="Succeeded">What was asked for is live.</param>
+public sealed record OutcomeEvent(string Outcome, bool Succeeded);
+
+/// <summary>Asks for a rollback.</summary>
+/// <param name="Release">Null means the release before the live one.</param>
+/// <param name="CodeOnly">Leave the data as it is.</param>
+public sealed record RollbackOrder(int? Release = null, bool CodeOnly = false);
+
+/// <summary>Asks for the deployed commit again.</summary>
+/// <param name="Rebuild">Without build caches.</param>
+public sealed record RedeployOrder(bool Rebuild = false);
+
+/// <summary>One variable of the configuration.</summary>
+/// <param name="Masked">The value is not shown.</param>
+public sealed record ConfigEntry(string Name, string Value, bool Masked);
+
+/// <summary>Asks for a token.</summary>
+/// <param name="Project"><c>env/name</c>: good for that project only.</param>
+public sealed record TokenOrder(string? Name = null, bool Admin = false, string? Project = null, DateTimeOffset? ExpiresAt = null);
+
+/// <summary>A token without its secret.</summary>
+public sealed record TokenSummary
+{
+    public required long Id { get; init; }
+
+    public required string Name { get; init; }
+
+    public required bool Admin { get; init; }
+
+    public string? Project { get; init; }
+
+    public required DateTimeOffset MadeAt { get; init; }
+
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    public DateTimeOffset? UsedAt { get; init; }
+}
+
+/// <summary>A token just made. This is the only time its secret is shown.</summary>
+public sealed record TokenMade(TokenSummary Token, string Secret);
+
+/// <summary>What went wrong, after RFC 9457.</summary>
+public sealed record Problem
+{
+    public string Type { get; init; } = "about:blank";
+
+    public string? Title { get; init; }
+
+    public int? Status { get; init; }
+
+    /// <summary>For people; may have several lines.</summary>
+    public string? Detail { get; init; }
+}

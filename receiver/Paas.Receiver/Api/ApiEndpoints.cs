@@ -1,0 +1,34 @@
+using System.Text.Json.Serialization;
+using Paas.Receiver.Contract;
+
+namespace Paas.Receiver.Api;
+
+/// <summary>The HTTP API (contract.md): <c>/healthz</c> for everybody, <c>/api/v1</c> behind <see cref="ApiDoor"/>.</summary>
+static class ApiEndpoints
+{
+    public static IServiceCollection AddApi(this IServiceCollection services) => services
+        .AddSingleton<ApiDoor>()
+        .AddSingleton<Desk>()
+        .AddSingleton<Summaries>()
+        .AddSingleton<EventStream>()
+        .ConfigureHttpJsonOptions(json =>
+        {
+            // The generated context brings the types, these options their manners: the web's defaults take "7" for 7.
+            json.SerializerOptions.TypeInfoResolverChain.Insert(0, ContractJson.Default);
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
+            json.SerializerOptions.AllowDuplicateProperties = false;
+            json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
+        });
+
+    public static void MapApi(this WebApplication app)
+    {
+        var door = app.Services.GetRequiredService<ApiDoor>();
+        app.Use((HttpContext context, RequestDelegate next) => door.ServeAsync(context, next));
+        app.MapGet("/healthz", () => Results.Text("ok\n"));
+        var api = app.MapGroup("/api/v1");
+        api.MapProjects();
+        api.MapDeployments();
+        api.MapApplicationLogs();
+        api.MapTokens();
+    }
+}

@@ -1,0 +1,72 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Paas.Receiver.Access;
+using Paas.Receiver.Contract;
+using Paas.Receiver.Deployments;
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Api;
+
+/// <summary>Deployments: asked for, watched, cancelled. What takes long answers 202 with where to watch it.</summary>
+static class DeploymentEndpoints
+{
+    const int MostListed = 100;
+
+    public static void MapDeployments(this RouteGroupBuilder api)
+    {
+        api.MapGet("/projects/{environment}/{project}/deployments", (string environment, string project, HttpContext context, Desk desk, Journal journal, Summaries summaries) =>
+            TypedResults.Ok(new Page<DeploymentSummary>(
+                [.. journal.Of(desk.Project(context, environment, project, Permission.View), MostListed).Select(entry => summaries.Of(entry))])));
+
+        api.MapGet("/deployments/{id}", (string id, HttpContext context, Desk desk, Summaries summaries) =>
+            TypedResults.Ok(summaries.Of(desk.Deployment(context, id, Permission.View).Entry, withSteps: true)));
+
+        api.MapGet("/deployments/{id}/log", (string id, HttpContext context, Desk desk, EventStream stream) =>
+        {
+            var (entry, project) = desk.Deployment(context, id, Permission.View);
+            return stream.SendAsync(context, entry, project);
+        });
+
+        api.MapPost("/projects/{environment}/{project}/rollback", (string environment, string project, RollbackOrder? order, HttpContext context, Desk desk, DeploymentQueue queue) =>
+            Submit(context, queue, new DeploymentRequest
+            {
+                Project = desk.Project(context, environment, project, Permission.Deploy),
+                Kind = DeploymentKind.Rollback,
+                TargetRelease = order?.Release is < 1 ? throw new ProblemException(StatusCodes.Status400BadRequest, "Releases count from 1.") : order?.Release,
+                CodeOnly = order?.CodeOnly ?? false,
+                By = Desk.AskerOf(context).Caller.Name,
+                From = Desk.AskerOf(context).From.ToString(),
+            }));
+
+        api.MapPost("/projects/{environment}/{project}/redeploy", (string environment, string project, RedeployOrder? order, HttpContext context, Desk desk, DeploymentQueue queue) =>
+            Submit(context, queue, new DeploymentRequest
+            {
+                Project = desk.Project(context, environment, project, Permission.Deploy),
+                Kind = DeploymentKind.Redeploy,
+                Rebuild = order?.Rebuild ?? false,
+                By = Desk.AskerOf(context).Caller.Name,
+                From = Desk.AskerOf(context).From.ToString(),
+            }));
+
+        api.MapPost("/projects/{environment}/{project}/deployments/{id}/cancel", (string environment, string project, string id, HttpContext context, Desk desk, DeploymentQueue queue) =>
+        {
+            var of = desk.Project(context, environment, project, Permission.Deploy);
+            var (entry, _) = desk.Deployment(context, id, Permission.Deploy, of);
+            return queue.Cancel(entry.Id, Desk.AskerOf(context).Caller.Name)
+                ? Watch(entry.Id)
+                : throw new Refusal($"{entry.Id} has ended already.");
+        });
+    }
+
+    static Accepted<AcceptedWork> Submit(HttpContext context, DeploymentQueue queue, DeploymentRequest request)
+    {
+        // Nothing may be asked for by somebody who is gone before the answer is on its way.
+        context.RequestAborted.ThrowIfCancellationRequested();
+        return Watch(queue.Submit(request).Id);
+    }
+
+    static Accepted<AcceptedWork> Watch(string id)
+    {
+        var accepted = new AcceptedWork(id, $"/api/v1/deployments/{id}", $"/api/v1/deployments/{id}/log");
+        return TypedResults.Accepted(accepted.Url, accepted);
+    }
+}

@@ -1,0 +1,70 @@
+using Microsoft.AspNetCore.Http.Features;
+using Paas.Receiver.Access;
+using Paas.Receiver.Deployments;
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Api;
+
+/// <summary>
+/// What every route asks first: which project is meant, and may this caller do that with it. Names become <see cref="Project"/>s here; what may not
+/// be seen is missing, what may be seen but not done is forbidden.
+/// </summary>
+sealed class Desk(ProjectStore projects, Gatekeeper gatekeeper, Journal journal)
+{
+    /// <summary>Stands for the default environment in a path.</summary>
+    public const string DefaultEnvironment = "-";
+
+    public IReadOnlyList<Project> Visible(HttpContext context) =>
+        [.. projects.List().Where(project => gatekeeper.May(AskerOf(context).Caller, Permission.View, project))];
+
+    public Project Project(HttpContext context, string environment, string project, Permission permission) =>
+        Known(environment, project) is { } found ? Allowed(context, found, permission, "such project") : throw ProblemException.Missing("such project");
+
+    /// <summary>A deployment by its id alone, or one that must be of a certain project.</summary>
+    public (JournalEntry Entry, Project Project) Deployment(HttpContext context, string id, Permission permission, Project? of = null)
+    {
+        if (ReleaseId.TryParse(id) is not { } releaseId || journal.Find(releaseId) is not { } entry
+            || projects.Find($"{entry.Environment}/{entry.Project}") is not { } project || (of is not null && of != project))
+        {
+            throw ProblemException.Missing("such deployment");
+        }
+
+        return (entry, Allowed(context, project, permission, "such deployment"));
+    }
+
+    public Asker Administrator(HttpContext context)
+    {
+        var asker = AskerOf(context);
+        return gatekeeper.May(asker.Caller, Permission.Administer) ? asker : throw new ProblemException(StatusCodes.Status403Forbidden, "Only an administrator may do this.");
+    }
+
+    public static Asker AskerOf(HttpContext context) => context.Features.GetRequiredFeature<Asker>();
+
+    /// <summary>The <c>env/name</c> that people wrote, also of a project that does not exist yet. A name alone is in the default environment.</summary>
+    /// <exception cref="ProblemException">It is none, or there is no such environment.</exception>
+    public string KeyOf(string text)
+    {
+        var parts = text.Split('/');
+        if (parts.Length > 2 || !ProjectName.TryParse(parts[^1], out var name))
+        {
+            throw new ProblemException(StatusCodes.Status400BadRequest, $"The project is not ENV/NAME: {ProjectName.Rule}.");
+        }
+
+        var environment = EnvironmentOf(parts.Length == 2 ? parts[0] : DefaultEnvironment);
+        return environment is null ? throw new ProblemException(StatusCodes.Status400BadRequest, "There is no such environment.") : new Project(environment, name).Key;
+    }
+
+    Project Allowed(HttpContext context, Project project, Permission permission, string what)
+    {
+        var caller = AskerOf(context).Caller;
+        return !gatekeeper.May(caller, Permission.View, project) ? throw ProblemException.Missing(what)
+            : !gatekeeper.May(caller, permission, project) ? throw new ProblemException(StatusCodes.Status403Forbidden, $"You may not do this with {project.Key}.")
+            : project;
+    }
+
+    Project? Known(string environment, string project) =>
+        ProjectName.TryParse(project, out var name) && EnvironmentOf(environment) is { } found ? projects.Find(new Project(found, name).Key) : null;
+
+    Environment? EnvironmentOf(string text) =>
+        text == DefaultEnvironment ? projects.FindEnvironment(null) : EnvironmentName.TryParse(text, out var name) ? projects.FindEnvironment(name) : null;
+}

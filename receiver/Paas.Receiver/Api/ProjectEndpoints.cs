@@ -1,0 +1,31 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+using Paas.Receiver.Access;
+using Paas.Receiver.Contract;
+using Paas.Receiver.Deployments;
+
+namespace Paas.Receiver.Api;
+
+/// <summary>Projects: what they are doing, what they released, what they are configured with.</summary>
+static class ProjectEndpoints
+{
+    public static void MapProjects(this RouteGroupBuilder api)
+    {
+        api.MapGet("/projects", (HttpContext context, Desk desk, Summaries summaries) =>
+            TypedResults.Ok(new Page<ProjectSummary>([.. desk.Visible(context).Select(summaries.Of)])));
+
+        api.MapGet("/projects/{environment}/{project}", (string environment, string project, HttpContext context, Desk desk, Summaries summaries) =>
+            TypedResults.Ok(summaries.StatusOf(desk.Project(context, environment, project, Permission.View))));
+
+        api.MapGet("/projects/{environment}/{project}/releases", (string environment, string project, HttpContext context, Desk desk, Summaries summaries) =>
+            TypedResults.Ok(new Page<ReleaseSummary>(summaries.ReleasesOf(desk.Project(context, environment, project, Permission.View)))));
+
+        api.MapGet("/projects/{environment}/{project}/config", ConfigAsync);
+    }
+
+    static async Task<Ok<Page<ConfigEntry>>> ConfigAsync(string environment, string project, HttpContext context, Desk desk, Launches launches)
+    {
+        var found = desk.Project(context, environment, project, Permission.Configure);
+        var pillar = await launches.PillarAsync(found, await launches.PillarCommitAsync(found, context.RequestAborted), context.RequestAborted);
+        return TypedResults.Ok(new Page<ConfigEntry>([.. pillar.Shown().Select(one => new ConfigEntry(one.Name, one.Value, one.Masked))]));
+    }
+}

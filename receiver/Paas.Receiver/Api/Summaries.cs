@@ -1,0 +1,109 @@
+using System.Text.Json;
+using Paas.Receiver.Access;
+using Paas.Receiver.Contract;
+using Paas.Receiver.Deployments;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+using Paas.Receiver.Runtimes;
+
+namespace Paas.Receiver.Api;
+
+/// <summary>Our own records as the ones that travel.</summary>
+sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visitors visitors)
+{
+    const int DeploymentsLookedAt = 50;
+
+    public ProjectSummary Of(Project project) => new()
+    {
+        Environment = project.Environment.Name.Value,
+        Name = project.Name.Value,
+        Url = visitors.Url(project),
+        Release = releases.Current(project)?.Number,
+    };
+
+    public ProjectStatus StatusOf(Project project)
+    {
+        var current = releases.Current(project);
+        var deployments = journal.Of(project, DeploymentsLookedAt);
+        return new ProjectStatus
+        {
+            Environment = project.Environment.Name.Value,
+            Name = project.Name.Value,
+            Mode = Word(project.Environment.Mode),
+            Url = visitors.Url(project),
+            Current = current is null ? null : Of(current, current.Id),
+            Instances = current is null ? [] : [.. fleet.Status(project, current.Id).Select(instance => Of(instance, current.Number))],
+            Running = deployments.FirstOrDefault(entry => entry.State == "running") is { } running ? Of(running) : null,
+            Waiting = [.. deployments.Where(entry => entry.State == "waiting").Reverse().Select(entry => Of(entry))],
+            Last = deployments.FirstOrDefault(entry => entry.State == "finished") is { } last ? Of(last) : null,
+        };
+    }
+
+    public IReadOnlyList<ReleaseSummary> ReleasesOf(Project project)
+    {
+        var current = releases.CurrentId(project);
+        return [.. releases.List(project).Select(release => Of(release, current))];
+    }
+
+    public DeploymentSummary Of(JournalEntry entry, bool withSteps = false) => new()
+    {
+        Id = entry.Id,
+        Environment = entry.Environment,
+        Project = entry.Project,
+        Kind = JsonNamingPolicy.CamelCase.ConvertName(entry.Kind),
+        State = entry.State,
+        Outcome = entry.Outcome is { } outcome ? JsonNamingPolicy.CamelCase.ConvertName(outcome) : null,
+        Failure = entry.Failure,
+        Ref = entry.Ref,
+        Commit = entry.NewCommit,
+        Release = entry.ReleaseNumber ?? entry.TargetRelease,
+        By = entry.By,
+        From = entry.From,
+        AskedAt = DateTimeOffset.Parse(entry.AskedAt),
+        StartedAt = Time(entry.StartedAt),
+        FinishedAt = Time(entry.FinishedAt),
+        Steps = withSteps ? [.. journal.Steps(entry.ReleaseId).Select(step => new StepSummary(step.Name, step.Milliseconds))] : null,
+    };
+
+    public static TokenSummary Of(Token token) => new()
+    {
+        Id = token.Id,
+        Name = token.Name,
+        Admin = token.IsAdmin,
+        Project = token.OnlyProject,
+        MadeAt = token.MadeAt,
+        ExpiresAt = token.ExpiresAt,
+        UsedAt = token.UsedAt,
+    };
+
+    public static OutcomeEvent Of(Outcome outcome) => new(Word(outcome), outcome is Outcome.Live or Outcome.LiveButUntidy);
+
+    static ReleaseSummary Of(Release release, ReleaseId? current) => new()
+    {
+        Number = release.Number,
+        Id = release.Id.Value,
+        Commit = release.Commit,
+        PillarCommit = release.PillarCommit,
+        Mode = Word(release.Mode),
+        MadeAt = release.MadeAt,
+        LiveAt = release.LiveAt,
+        IsCurrent = release.Id == current,
+        Pruned = release.Pruned,
+        ArchiveDigest = release.ArchiveDigest,
+        ArchiveBytes = release.ArchiveBytes,
+    };
+
+    static InstanceSummary Of(InstanceStatus instance, int release) => new()
+    {
+        Type = instance.Type,
+        Id = instance.Id,
+        State = instance.Healthy ? "healthy" : instance.Crashes > 0 ? "failing" : "starting",
+        Port = instance.Port,
+        Release = release,
+    };
+
+    static string Word<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
+
+    static DateTimeOffset? Time(string? text) => text is null ? null : DateTimeOffset.Parse(text);
+}
