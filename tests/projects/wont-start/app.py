@@ -1,0 +1,5 @@
+def start():
+    raise RuntimeError("the settings do not make sense")
+
+
+start()
