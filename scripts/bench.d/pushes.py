@@ -1,0 +1,288 @@
+"""scripts/bench a … e: pushes, cooking, rollback, a full house, many at once. Prints one table; says where a bar is missed."""
+
+import concurrent.futures
+import datetime
+import os
+import shutil
+import sqlite3
+import statistics
+import sys
+import time
+import uuid
+
+from stage import CACHE, TOP, HttpBackend, Person, Receiver, own_start, run, until
+
+ROWS = []
+
+
+def row(what, ours, reference, bar, good):
+    ROWS.append((what, ours, reference, bar, "" if good is None else "ok" if good else "MISSED"))
+    print("  " + " | ".join(cell for cell in ROWS[-1] if cell), flush=True)
+
+
+def ms(seconds):
+    return f"{seconds * 1000:.0f} ms"
+
+
+def spread(values):
+    values = sorted(values)
+    return f"{ms(statistics.median(values))} ({ms(values[0])}…{ms(values[-1])})"
+
+
+def serves(receiver, project, version):
+    """True when the application's address answers with this version."""
+    return receiver.ask(f"{project}.localhost", "/plain")[2].startswith(f"hello version {version} ".encode())
+
+
+def must_serve(receiver, project, version):
+    if not serves(receiver, project, version):
+        raise RuntimeError(f"{project} does not answer with version {version}")
+
+
+def by_turns(person, remotes, times=20, warm=3, served=()):
+    """Pushes one changed file to each of the remotes by turns, so that all of them meet the same weather: for each a list of pushes."""
+    pushes = [[] for _ in remotes]
+    for number in range(1, warm + times + 1):
+        person.commit(VERSION=f"{number}\n")
+        order = list(enumerate(remotes))
+        for index, remote in order if number % 2 else reversed(order):
+            pushed = person.must_push(remote)
+            if number > warm:
+                pushes[index].append(pushed)
+        for receiver in served:
+            must_serve(receiver, "hello", number)
+    return pushes
+
+
+def steps(pushes):
+    """The medians of what the receiver says that each step took."""
+    names = list(dict.fromkeys(name for pushed in pushes for name in pushed.steps()))
+    return " · ".join(f"{name} {statistics.median(pushed.steps().get(name, 0) for pushed in pushes):.0f}" for name in names)
+
+
+def took(pushes):
+    return [pushed.took for pushed in pushes]
+
+
+def a_push_to_live():
+    """(a) A ten-file application, warm."""
+    with Receiver() as receiver, HttpBackend() as backend:
+        receiver.start()
+        person = Person(receiver.scratch, "hello")
+        pushes, references = by_turns(person, [receiver.remote("hello"), backend.repository("hello")], served=[receiver])
+        ours, bare = took(pushes), took(references)
+        start = own_start(person.directory)
+        over = statistics.median(ours) - statistics.median(bare) - start
+        row("a  git push, live and archived, 20 × warm", spread(ours), f"{spread(bare)} bare push + {ms(start)} own start", "", None)
+        row("a  overhead of a push", ms(over), "", "≤ 100 ms", over <= 0.100)
+        row("a    its steps in ms: " + steps(pushes), "", "", "", None)
+
+
+def tree():
+    """The large application: an npm tree, made once and kept in .paas/bench."""
+    made = os.path.join(CACHE, "tree")
+    if not os.path.exists(os.path.join(made, ".complete")):
+        shutil.rmtree(made, ignore_errors=True)
+        shutil.copytree(os.path.join(TOP, "scripts", "bench.d", "tree"), made)
+        print("  fetching the npm tree …", flush=True)
+        run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=made)
+        with open(os.path.join(made, ".complete"), "w", encoding="ascii"):
+            pass
+    return made
+
+
+def size_of(person):
+    """Files and bytes that a commit of everything holds."""
+    names = person.git("ls-files", "-z").split("\0")[:-1]
+    return len(names), sum(os.lstat(os.path.join(person.directory, name)).st_size for name in names)
+
+
+def b_cooking():
+    """(b) 11,000 files, and one changed file."""
+    source = tree()
+    with Receiver() as receiver, HttpBackend() as backend:
+        receiver.start()
+        person = Person(receiver.scratch, "big")
+        shutil.copytree(os.path.join(source, "node_modules"), os.path.join(person.directory, "node_modules"), symlinks=True)
+        person.commit(VERSION="1\n")
+        files, size = size_of(person)
+        person.git("repack", "-adq")  # git's own packing, once: both pushes reuse it
+
+        start = own_start(person.directory)
+        firsts, walls, bares, plain, seconds, lives, second_bares = [], [], [], [], [], [], []
+        all_first, all_second = [], []
+        for turn in range(1, 4):
+            name, reference = f"big{turn}", backend.repository(f"big{turn}")
+            bare = person.must_push(reference)
+            pushed = person.must_push(receiver.remote(name))
+            all_first.append(pushed)
+            firsts.append(pushed.took - (pushed.at("remote: ") or 0) - start)
+            walls.append(pushed.took - bare.took - start)
+            bares.append(bare.took)
+            plain.append(copy_and_pack(person.directory, receiver.scratch))
+            person.commit(VERSION=f"{turn + 1}\n")
+            second_bare = person.must_push(reference)
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                begin = time.perf_counter()
+                live = pool.submit(lambda: until(lambda: serves(receiver, name, turn + 1), every=0.005) and time.perf_counter() - begin)
+                second = person.must_push(receiver.remote(name))
+                lives.append(live.result() - second_bare.took)
+            all_second.append(second)
+            second_bares.append(second_bare.took)
+            seconds.append(second.took - second_bare.took)
+        reference = statistics.median(plain)
+        what = f"b  cooking {files:,} files / {size / 1e6:.0f} MB"
+        ratio = statistics.median(firsts) / reference
+        row(what + ": first line to last", spread(firsts), f"{spread(plain)} cp -al + tar | zstd -T0 -3", "≤ 1.3 ×", ratio <= 1.3)
+        ratio = statistics.median(walls) / reference
+        row(f"b    the same as push less bare push ({spread(bares)}): {ratio:.2f} ×", spread(walls), spread(plain), "≤ 1.3 ×", ratio <= 1.3)
+        row("b    its steps in ms: " + steps(all_first), "", "", "", None)
+        row("b  one file changed: answers, beyond a bare push", spread(lives), f"{spread(second_bares)} bare push", "≤ 500 ms", statistics.median(lives) <= 0.5)
+        row("b    until the push ends (archive durable)", spread(seconds), "", "", None)
+        row("b    its steps in ms: " + steps(all_second), "", "", "", None)
+
+
+def copy_and_pack(directory, scratch):
+    """The least that cooking could cost: a linked copy and an archive of it."""
+    copy, archive = os.path.join(scratch, "copy"), os.path.join(scratch, "copy.tar.zst")
+    begin = time.perf_counter()
+    run("cp", "-al", "--", directory, copy)
+    run("sh", "-c", 'tar --exclude=.git -C "$1" -cf - . | zstd -q -T0 -3 -o "$2"', "sh", copy, archive)
+    took = time.perf_counter() - begin
+    shutil.rmtree(copy)
+    os.remove(archive)
+    return took
+
+
+def c_rollback():
+    """(c) From asking to the old version's answer."""
+    with Receiver() as receiver:
+        receiver.start()
+        person = Person(receiver.scratch, "hello")
+        for version in ("1", "2"):
+            person.commit(VERSION=version + "\n")
+            person.must_push(receiver.remote("hello"))
+        seconds = []
+        for number in range(10):
+            wanted = 1 if number % 2 == 0 else 2
+            begin = time.perf_counter()
+            accepted = receiver.api("POST", "/api/v1/projects/local/hello/rollback", {"release": wanted})
+            until(lambda: serves(receiver, "hello", wanted))
+            seconds.append(time.perf_counter() - begin)
+            until(lambda: receiver.api("GET", accepted["url"]).get("outcome"))
+        start = own_start(person.directory)
+        over = statistics.median(seconds) - start
+        row("c  rollback, until the old version answers, 10 ×", spread(seconds), f"{ms(start)} own start", "", None)
+        row("c  overhead of a rollback", ms(over), "", "≤ 50 ms", over <= 0.050)
+
+
+def d_full_house():
+    """(d) 1,000 projects and 10,000 releases on record, beside an empty receiver."""
+    with Receiver() as full, Receiver() as empty:
+        empty.start()
+        empty.stop()
+        full.start()
+        full.stop()
+        furnish(full.root, 1000, 10)
+        empty_start, full_start = empty.start(), full.start()
+        computed = full.computed()
+        time.sleep(5)  # what is measured is what an idle receiver holds
+        idle_full, idle_empty = full.resident(), empty.resident()
+        person = Person(full.scratch, "hello")
+        ours, reference = by_turns(person, [full.remote("hello"), empty.remote("hello")], served=[full, empty])
+        ratio = statistics.median(took(ours)) / statistics.median(took(reference))
+        row(f"d  push with 1,000 projects and 10,000 releases on record: {ratio:.2f} ×", spread(took(ours)), f"{spread(took(reference))} empty receiver", "≤ 1.2 ×", ratio <= 1.2)
+        row("d  start to ready", f"{ms(full_start)} ({ms(computed)} of it computing)", f"{ms(empty_start)} empty receiver", "≤ 2000 ms", full_start <= 2)
+        row("d  idle memory", f"{idle_full:.0f} MB", f"{idle_empty:.0f} MB empty receiver", "≤ 150 MB", idle_full <= 150)
+        row("d    after 23 pushes", f"{full.resident():.0f} MB", f"{empty.resident():.0f} MB", "", None)
+
+
+def furnish(root, projects, releases):
+    """Writes what that many projects leave behind: their rows and the directories of receiver/docs/on-disk.md. None of them is running."""
+    database = sqlite3.connect(next(os.path.join(at, name) for at, _, names in os.walk(os.path.join(root, "state")) for name in names if name.endswith(".db")))
+    environment = database.execute("SELECT name FROM environments WHERE is_default").fetchone()[0]
+    begin = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    for number in range(projects):
+        name, at = f"seeded-{number}", os.path.join(root, "projects", f"seeded-{number}")
+        for directory in ("git", "project", "pillar", "data", "build", "deploy", "releases", "archives"):
+            os.makedirs(os.path.join(at, directory))
+        run("cp", "-r", "--", template(root), os.path.join(at, "git", "project"))
+        database.execute("INSERT INTO projects (environment, name, made_at, last_release) VALUES (?, ?, ?, ?)", (environment, name, begin.isoformat(), releases))
+        for release in range(1, releases + 1):
+            made = begin + datetime.timedelta(minutes=number * releases + release)
+            identity = f"{made:%Y%m%dT%H%M%SZ}-{uuid.uuid4()}"
+            commit = uuid.uuid4().hex + "01234567"
+            stamp = made.isoformat()
+            database.execute(
+                """INSERT INTO deployments (id, environment, project, kind, ref, new_commit, mode, rebuild, background, code_only, asked_by, asked_from, state, outcome,
+                   release_number, ref_moved, asked_at, started_at, finished_at)
+                   VALUES (?, ?, ?, 'Push', 'refs/heads/main', ?, 'Cooking', 0, 0, 0, 'admin', '127.0.0.1', 'finished', 'Live', ?, 1, ?, ?, ?)""",
+                (identity, environment, name, commit, release, stamp, stamp, stamp),
+            )
+            database.execute(
+                """INSERT INTO releases (environment, project, number, id, commit_id, mode, made_at, live_at, content_digest, archive_digest, archive_bytes, pruned)
+                   VALUES (?, ?, ?, ?, ?, 'Cooking', ?, ?, ?, ?, 4096, ?)""",
+                (environment, name, release, identity, commit, stamp, stamp, "0" * 64, "0" * 64, int(release <= releases - 3)),
+            )
+            if release > releases - 3:
+                for kind in ("deploy", "releases"):
+                    os.makedirs(os.path.join(at, kind, identity))
+                    with open(os.path.join(at, kind, identity, "release.json"), "w", encoding="ascii") as file:
+                        file.write("{}\n")
+    database.commit()
+    database.close()
+
+
+def template(root):
+    """An empty bare repository to copy from."""
+    path = os.path.join(os.path.dirname(root), "template.git")
+    if not os.path.exists(path):
+        run("git", "init", "-q", "--bare", "-b", "main", path)
+    return path
+
+
+def e_many_at_once(count=32):
+    """(e) Pushes to as many projects, in sequence and at once."""
+    with Receiver() as receiver:
+        receiver.start()
+        people = [Person(receiver.scratch, f"many-{number}") for number in range(count)]
+        names = [f"many-{number}" for number in range(count)]
+        for person, name in zip(people, names):
+            person.commit(VERSION="1\n")
+            person.must_push(receiver.remote(name))
+        for person in people:
+            person.commit(VERSION="2\n")
+        begin = time.perf_counter()
+        for person, name in zip(people, names):
+            person.must_push(receiver.remote(name))
+        sequence = time.perf_counter() - begin
+        for person in people:
+            person.commit(VERSION="3\n")
+        with concurrent.futures.ThreadPoolExecutor(count) as pool:
+            begin = time.perf_counter()
+            pushed = list(pool.map(lambda pair: pair[0].push(receiver.remote(pair[1])), zip(people, names)))
+            at_once = time.perf_counter() - begin
+        lost = sum(one.code != 0 or not serves(receiver, name, 3) for one, name in zip(pushed, names))
+        for one in pushed:
+            if one.code != 0:
+                print(one.text)
+        cores = os.cpu_count()
+        ratio = at_once / (sequence / cores)
+        row(f"e  {count} pushes at once: {ratio:.2f} ×", f"{at_once:.2f} s", f"{sequence:.2f} s in sequence ÷ {cores} cores", "≤ 1.5 ×", ratio <= 1.5)
+        row("e  lost", str(lost), "", "0", lost == 0)
+
+
+def table():
+    print(f"\nload average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores (figures of a busy machine say little)")
+    widths = [max(len(row[column]) for row in [("figure", "ours", "reference", "bar", "")] + ROWS) for column in range(5)]
+    for cells in [("figure", "ours", "reference", "bar", "")] + ROWS:
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip())
+
+
+ALL = {"a": a_push_to_live, "b": b_cooking, "c": c_rollback, "d": d_full_house, "e": e_many_at_once}
+os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
+for letter in sys.argv[1:]:
+    print(f"{letter}: {ALL[letter].__doc__.strip()}", flush=True)
+    ALL[letter]()
+table()
+sys.exit(1 if any(row[4] == "MISSED" for row in ROWS) else 0)
