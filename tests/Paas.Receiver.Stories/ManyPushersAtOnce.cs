@@ -144,7 +144,7 @@ public sealed class ManyPushersAtOnce(SharedReceiver shared) : IClassFixture<Sha
     public async Task A_push_during_a_rollback_waits_for_it_and_then_deploys()
     {
         await using var git = await GitClient.NewAsync(receiver, "rolls-back", "hello");
-        await git.WriteAsync("Procfile", "release: test ! -e \"$PAAS_DATA_DIR/wait\" || until [ -e \"$PAAS_DATA_DIR/go\" ]; do : >\"$PAAS_DATA_DIR/begun\"; sleep 0.01; done\nweb: exec /usr/bin/python3 app.py\n");
+        await git.WriteAsync("Procfile", "web: test ! -e \"$PAAS_DATA_DIR/wait\" || until [ -e \"$PAAS_DATA_DIR/go\" ]; do : >\"$PAAS_DATA_DIR/begun\"; sleep 0.01; done; exec /usr/bin/python3 app.py\n");
         await git.CommitAsync("Take time");
         Assert.True((await git.PushAsync()).Accepted);
         await git.CommitFileAsync("VERSION", "2\n");

@@ -45,7 +45,7 @@ sealed record Project(Environment Environment, ProjectName Name)
 }
 
 /// <summary>
-/// A release's directory name, <c>&lt;DATETIME&gt;-&lt;UUID&gt;</c> (R5.8): sorts by time, never repeats.
+/// A release's directory name, <c>&lt;DATETIME&gt;-&lt;UUID&gt;</c> (R5.8): sorts by time, within a second too (version 7), never repeats.
 /// Release, archive and deliverable of one deployment share it.
 /// </summary>
 sealed record ReleaseId
@@ -54,7 +54,7 @@ sealed record ReleaseId
 
     public string Value { get; }
 
-    public static ReleaseId New(TimeProvider time) => new($"{time.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}-{Guid.NewGuid()}");
+    public static ReleaseId New(TimeProvider time) => new($"{time.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}-{Guid.CreateVersion7(time.GetUtcNow())}");
 
     /// <summary>Null when the text is not such a name; so a path is never formed from one that is not.</summary>
     public static ReleaseId? TryParse(string? text) =>
