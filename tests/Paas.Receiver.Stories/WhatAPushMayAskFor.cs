@@ -80,7 +80,7 @@ public sealed class WhatAPushMayAskFor(SharedReceiver shared) : IClassFixture<Sh
 
         Assert.False(refused.Accepted, refused.Text);
         Assert.Contains("final mode is not there yet", refused.Text, StringComparison.Ordinal);
-        Assert.Null(await git.RemoteRefAsync());
+        Assert.False(Directory.Exists(receiver.Project("async-refused")));
         Assert.True((await git.PushAsync()).Accepted);
     }
 

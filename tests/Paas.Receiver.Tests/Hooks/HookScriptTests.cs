@@ -148,7 +148,7 @@ public sealed class HookScriptTests(ITestOutputHelper output) : IAsyncLifetime
             await new Command("sh", "-n", path).OutputAsync();
             if (checker is not null)
             {
-                await new Command(checker, "-s", "sh", "-x", $"--source-path={AppContext.BaseDirectory}", path).OutputAsync();
+                await new Command(checker, "-s", "sh", "-x", "--source-path=SCRIPTDIR", path).OutputAsync();
             }
         }
     }
