@@ -110,7 +110,7 @@ def b_cooking():
 
         start = own_start(person.directory)
         firsts, walls, bares, plain, seconds, lives, second_bares = [], [], [], [], [], [], []
-        all_first, all_second = [], []
+        all_first, all_second, checkouts = [], [], []
         for turn in range(1, 4):
             name, reference = f"big{turn}", backend.repository(f"big{turn}")
             bare = person.must_push(reference)
@@ -120,6 +120,7 @@ def b_cooking():
             walls.append(pushed.took - bare.took - start)
             bares.append(bare.took)
             plain.append(copy_and_pack(person.directory, receiver.scratch))
+            checkouts.append(check_out(person, receiver.scratch))
             person.commit(VERSION=f"{turn + 1}\n")
             second_bare = person.must_push(reference)
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -136,10 +137,26 @@ def b_cooking():
         row(what + ": first line to last", spread(firsts), f"{spread(plain)} cp -al + tar | zstd -T0 -3", "≤ 1.3 ×", ratio <= 1.3)
         ratio = statistics.median(walls) / reference
         row(f"b    the same as push less bare push ({spread(bares)}): {ratio:.2f} ×", spread(walls), spread(plain), "≤ 1.3 ×", ratio <= 1.3)
+        with_checkout = reference + statistics.median(checkouts)
+        ratio = statistics.median(firsts) / with_checkout
+        row(f"b    beside the same and git's own checkout: {ratio:.2f} ×", spread(firsts), f"{ms(with_checkout)}, of it git read-tree -u {spread(checkouts)}", "", None)
         row("b    its steps in ms: " + steps(all_first), "", "", "", None)
         row("b  one file changed: answers, beyond a bare push", spread(lives), f"{spread(second_bares)} bare push", "≤ 500 ms", statistics.median(lives) <= 0.5)
         row("b    until the push ends (archive durable)", spread(seconds), "", "", None)
         row("b    its steps in ms: " + steps(all_second), "", "", "", None)
+
+
+def check_out(person, scratch):
+    """What git alone takes to write the files."""
+    place = os.path.join(scratch, "checkout")
+    os.makedirs(place)
+    environment = dict(person.environment, GIT_DIR=os.path.join(person.directory, ".git"), GIT_WORK_TREE=place, GIT_INDEX_FILE=place + ".index")
+    begin = time.perf_counter()
+    run("git", "read-tree", "-u", "--reset", "HEAD", env=environment, cwd=place)
+    seconds = time.perf_counter() - begin
+    shutil.rmtree(place)
+    os.remove(place + ".index")
+    return seconds
 
 
 def copy_and_pack(directory, scratch):
