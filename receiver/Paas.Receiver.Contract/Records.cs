@@ -153,11 +153,14 @@ public sealed record RollbackOrder(int? Release = null, bool CodeOnly = false);
 
 /// <summary>Asks for the deployed commit again.</summary>
 /// <param name="Rebuild">Without build caches.</param>
-public sealed record RedeployOrder(bool Rebuild = false);
+/// <param name="Set">Values of the configuration for this deployment: a variable's name, or a path with dots.</param>
+public sealed record RedeployOrder(bool Rebuild = false, IReadOnlyDictionary<string, string>? Set = null);
 
-/// <summary>One variable of the configuration.</summary>
+/// <summary>One value of the configuration, all layers together.</summary>
+/// <param name="Name">A variable's name; of everything else the path, which has dots.</param>
 /// <param name="Masked">The value is not shown.</param>
-public sealed record ConfigEntry(string Name, string Value, bool Masked);
+/// <param name="From">The layer it came from: the tree's file of defaults, <c>env_defaults.TYPE</c>, <c>pillar</c>, <c>call</c>.</param>
+public sealed record ConfigEntry(string Name, string Value, bool Masked, string? From = null);
 
 /// <summary>Asks for a token.</summary>
 /// <param name="Project"><c>env/name</c>: good for that project only.</param>

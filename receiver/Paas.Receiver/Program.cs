@@ -39,6 +39,7 @@ services.AddSingleton(options);
 services.AddSingleton(TimeProvider.System);
 services.AddSingleton(root.Database);
 services.AddSingleton(await Cage.ProbeAsync(options.State));
+services.AddSingleton<GeneratedSecrets>();
 services.AddSingleton(ProjectStore.Open(root.Database, options.DefaultEnvironment, TimeProvider.System));
 
 // What was pushed, by whom, saying what of itself.

@@ -3,13 +3,14 @@ using Paas.Receiver.Contract;
 
 namespace Paas.Corpus.Commands;
 
-/// <summary><c>corpus config [PROJECT]</c>: the variables of the pillar, secrets as stars.</summary>
+/// <summary><c>corpus config [PROJECT]</c>: all layers of the configuration together, secrets as stars.</summary>
 static class ConfigCommand
 {
     public static Command Create(Surroundings surroundings)
     {
         var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
-        var command = new Command("config", "The variables that the pillar gives the application; secrets are masked") { project, json };
+        var origins = new Option<bool>("--origins") { Description = "Say which layer each value comes from" };
+        var command = new Command("config", "What the application is configured with, all layers together; secrets are masked") { project, origins, json };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
@@ -23,7 +24,7 @@ static class ConfigCommand
 
             foreach (var entry in client.Read(text, ContractJson.Default.PageConfigEntry).Items)
             {
-                await surroundings.Out.WriteLineAsync($"{entry.Name}={entry.Value}");
+                await surroundings.Out.WriteLineAsync(parsed.GetValue(origins) ? $"{entry.Name}={entry.Value}  # {entry.From}" : $"{entry.Name}={entry.Value}");
             }
 
             return Exit.Done;

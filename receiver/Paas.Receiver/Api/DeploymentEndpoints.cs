@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Paas.Receiver.Access;
 using Paas.Receiver.Contract;
 using Paas.Receiver.Deployments;
+using Paas.Receiver.Git;
 using Paas.Receiver.Projects;
 
 namespace Paas.Receiver.Api;
@@ -43,6 +44,7 @@ static class DeploymentEndpoints
                 Project = desk.Project(context, environment, project, Permission.Deploy),
                 Kind = DeploymentKind.Redeploy,
                 Rebuild = order?.Rebuild ?? false,
+                Wishes = new Wishes { Set = SetIn(order?.Set) },
                 By = Desk.AskerOf(context).Caller.Name,
                 From = Desk.AskerOf(context).From.ToString(),
             }));
@@ -56,6 +58,11 @@ static class DeploymentEndpoints
                 : throw new Refusal($"{entry.Id} has ended already.");
         });
     }
+
+    static IReadOnlyDictionary<string, string>? SetIn(IReadOnlyDictionary<string, string>? set) =>
+        set?.Keys.FirstOrDefault(name => !PushOptions.IsPath(name)) is { } wrong
+            ? throw new ProblemException(StatusCodes.Status400BadRequest, $"{Logs.LogStream.Harmless(wrong)} is neither a variable's name nor a path of the configuration.")
+            : set is { Count: > 0 } ? set : null;
 
     static Accepted<AcceptedWork> Submit(HttpContext context, DeploymentQueue queue, DeploymentRequest request)
     {

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Paas.Receiver.Access;
 using Paas.Receiver.Contract;
 using Paas.Receiver.Deployments;
+using Paas.Receiver.Releases;
 
 namespace Paas.Receiver.Api;
 
@@ -22,10 +23,10 @@ static class ProjectEndpoints
         api.MapGet("/projects/{environment}/{project}/config", ConfigAsync);
     }
 
-    static async Task<Ok<Page<ConfigEntry>>> ConfigAsync(string environment, string project, HttpContext context, Desk desk, Launches launches)
+    static async Task<Ok<Page<ConfigEntry>>> ConfigAsync(string environment, string project, HttpContext context, Desk desk, Launches launches, ReleaseStore releases)
     {
         var found = desk.Project(context, environment, project, Permission.Configure);
-        var pillar = await launches.PillarAsync(found, await launches.PillarCommitAsync(found, context.RequestAborted), context.RequestAborted);
-        return TypedResults.Ok(new Page<ConfigEntry>([.. pillar.Shown().Select(one => new ConfigEntry(one.Name, one.Value, one.Masked))]));
+        var pillar = await launches.PillarToShowAsync(found, releases.Current(found)?.Directory, context.RequestAborted);
+        return TypedResults.Ok(new Page<ConfigEntry>([.. pillar.Shown().Select(one => new ConfigEntry(one.Name, one.Value, one.Masked, one.From))]));
     }
 }

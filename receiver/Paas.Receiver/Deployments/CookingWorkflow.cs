@@ -32,18 +32,22 @@ sealed class CookingWorkflow(
         var (project, steps, log) = (run.Project, run.Steps, run.Log);
         steps.LookAt("pillar");
         var pillarCommit = await launches.PillarCommitAsync(project, ct);
-        var pillar = await launches.PillarAsync(project, pillarCommit, ct);
-        foreach (var secret in pillar.Secrets)
-        {
-            log.Mask(secret);
-        }
-
+        _ = await launches.PillarAsync(project, pillarCommit, tree: null, run.Request.Wishes, ct);
         log.Title($"Deploying {commit[..8]} to {project}");
 
         // 1. Both places are cheap to fill: git rewrites only what changed, and a draft is further names of the same files.
         var draft = new Draft(project, run.Id, commit);
         await steps.RunAsync(
-            Step.CheckOut, () => CheckOutAsync(draft, ct), new PutCheckoutBack(run.Old?.Commit), new SetAside(run.Id.Value));
+            Step.CheckOut, () => CheckOutAsync(draft, pillarCommit, run.Old?.PillarCommit, ct), new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit), new SetAside(run.Id.Value));
+
+        // What this very push ships as defaults counts for this very deployment.
+        steps.LookAt("configuration");
+        var pillar = await launches.PillarAsync(project, pillarCommit, draft.Directory, run.Request.Wishes, ct);
+        foreach (var secret in pillar.Secrets)
+        {
+            log.Mask(secret);
+        }
+
         steps.LookAt("manifest");
 
         // What cannot run is said before anything else is done; a build may still make what declares it.
@@ -94,11 +98,15 @@ sealed class CookingWorkflow(
         return (release, await UntidyAsync(bundle, log));
     }
 
-    async Task CheckOutAsync(Draft draft, CancellationToken ct)
+    async Task CheckOutAsync(Draft draft, string? pillarCommit, string? pillarBefore, CancellationToken ct)
     {
         var repository = new GitRepository(draft.Project.ProjectRepository, git);
         await repository.CheckOutAsync(draft.Commit, draft.Project.Checkout, ct);
         await draft.FillAsync(repository, builder.WritesElsewhere, ct);
+        if (pillarCommit is not null && pillarCommit != pillarBefore)
+        {
+            await new GitRepository(draft.Project.PillarRepository, git).CheckOutAsync(pillarCommit, draft.Project.PillarCheckout, ct);
+        }
     }
 
     async Task<Bundle> BundleAsync(Release release, CancellationToken ct)

@@ -74,6 +74,8 @@ sealed record DeploymentRequest
     /// <summary>A rollback leaves the data as it is.</summary>
     public bool CodeOnly { get; init; }
 
+    public Wishes Wishes { get; init; } = Wishes.None;
+
     /// <summary>Who asks, for the record and for other people's messages.</summary>
     public required string By { get; init; }
 

@@ -19,8 +19,8 @@ sealed class Journal(Database database, TimeProvider time)
         database.Write(
             """
             INSERT INTO deployments (id, environment, project, kind, ref, old_commit, new_commit, target_release, mode, rebuild, background, code_only,
-                asked_by, asked_from, state, asked_at)
-            VALUES (@Id, @Environment, @Project, @Kind, @Ref, @OldCommit, @NewCommit, @TargetRelease, @Mode, @Rebuild, @Async, @CodeOnly, @By, @From, 'waiting', @Now)
+                asked_by, asked_from, state, asked_at, wishes)
+            VALUES (@Id, @Environment, @Project, @Kind, @Ref, @OldCommit, @NewCommit, @TargetRelease, @Mode, @Rebuild, @Async, @CodeOnly, @By, @From, 'waiting', @Now, @Wishes)
             """,
             new
             {
@@ -39,6 +39,7 @@ sealed class Journal(Database database, TimeProvider time)
                 request.By,
                 request.From,
                 Now,
+                Wishes = request.Wishes.ToJson(),
             });
 
     /// <summary>Its turn has come; <paramref name="previous"/> is what is live now and what a way back leads to.</summary>
@@ -145,7 +146,7 @@ sealed class Journal(Database database, TimeProvider time)
             SELECT id AS Id, environment AS Environment, project AS Project, kind AS Kind, ref AS Ref, old_commit AS OldCommit, new_commit AS NewCommit,
                 target_release AS TargetRelease, mode AS Mode, rebuild AS Rebuild, background AS Async, code_only AS CodeOnly, asked_by AS By, asked_from AS "From",
                 state AS State, outcome AS Outcome, failure AS Failure, release_number AS ReleaseNumber, previous AS Previous, next AS Next,
-                asked_at AS AskedAt, started_at AS StartedAt, finished_at AS FinishedAt
+                asked_at AS AskedAt, started_at AS StartedAt, finished_at AS FinishedAt, wishes AS Wishes
             FROM deployments WHERE {where} ORDER BY {order} LIMIT {most}
             """,
             parameters);
@@ -217,6 +218,9 @@ sealed class JournalEntry
     public string? StartedAt { get; set; }
 
     public string? FinishedAt { get; set; }
+
+    /// <summary><see cref="Deployments.Wishes"/> as JSON; null where it is nothing.</summary>
+    public string? Wishes { get; set; }
 
     public ReleaseId ReleaseId => ReleaseId.TryParse(Id)!;
 }

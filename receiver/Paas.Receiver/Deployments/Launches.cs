@@ -15,12 +15,12 @@ sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build);
 /// Puts together what is needed to run a release: what its own tree declares and the pillar at the commit that the release was made with.
 /// So an old release runs with its old configuration.
 /// </summary>
-sealed class Launches(GitProgram git, Fleet fleet, Limits limits)
+sealed class Launches(GitProgram git, Fleet fleet, Limits limits, Journal journal, GeneratedSecrets secrets)
 {
     public async Task<Launch> OfAsync(Release release, CancellationToken ct = default)
     {
         var manifest = ManifestReader.Read(release.Directory);
-        var pillar = await PillarAsync(release.Project, release.PillarCommit, ct);
+        var pillar = await PillarAsync(release, ct);
         return new Launch
         {
             Project = release.Project,
@@ -35,12 +35,40 @@ sealed class Launches(GitProgram git, Fleet fleet, Limits limits)
         };
     }
 
-    /// <summary>The configuration as of one commit of the pillar; empty where there is none.</summary>
-    /// <exception cref="Refusal">The pillar cannot be read; says why.</exception>
-    public async Task<Pillar> PillarAsync(Project project, string? commit, CancellationToken ct = default) =>
-        commit is not null && await new GitRepository(project.PillarRepository, git).ReadFileAsync(commit, PillarReader.FileName, ct) is { } text
-            ? PillarReader.Parse(new ProjectFile(PillarReader.FileName, text))
-            : Pillar.Empty;
+    /// <summary>The configuration a release was made with: its own tree's defaults, the pillar's commit of then, what its call set.</summary>
+    public Task<Pillar> PillarAsync(Release release, CancellationToken ct = default) =>
+        PillarAsync(release.Project, release.PillarCommit, release.Directory, Wishes.FromJson(journal.Find(release.Id)?.Wishes), ct);
+
+    /// <summary>All layers of the configuration; empty where there is none.</summary>
+    /// <param name="commit">Of the pillar.</param>
+    /// <param name="tree">Whose defaults are the lowest layer; null for none.</param>
+    /// <exception cref="Refusal">A layer cannot be read; says why.</exception>
+    public async Task<Pillar> PillarAsync(Project project, string? commit, string? tree, Wishes wishes, CancellationToken ct = default)
+    {
+        var text = commit is null ? null : await new GitRepository(project.PillarRepository, git).ReadFileAsync(commit, PillarReader.FileName, ct);
+        return Layers.Resolve(new LayerSources
+        {
+            Defaults = tree is null ? null : Layers.DefaultsIn(tree),
+            Pillar = text is null ? null : new ProjectFile(PillarReader.FileName, text),
+            Call = wishes.Set ?? new Dictionary<string, string>(),
+            Of = project,
+            Secret = (name, length) => secrets.Of(project, name, length),
+        });
+    }
+
+    /// <summary>For people: what the next deployment would be configured with. Generates nothing.</summary>
+    public async Task<Pillar> PillarToShowAsync(Project project, string? tree, CancellationToken ct = default)
+    {
+        var commit = await PillarCommitAsync(project, ct);
+        var text = commit is null ? null : await new GitRepository(project.PillarRepository, git).ReadFileAsync(commit, PillarReader.FileName, ct);
+        return Layers.Resolve(new LayerSources
+        {
+            Defaults = tree is null ? null : Layers.DefaultsIn(tree),
+            Pillar = text is null ? null : new ProjectFile(PillarReader.FileName, text),
+            Of = project,
+            Secret = (name, _) => secrets.Find(project, name) ?? Pillar.Stars,
+        });
+    }
 
     /// <summary>The pillar's newest commit; null while nothing was pushed to it.</summary>
     public async Task<string?> PillarCommitAsync(Project project, CancellationToken ct = default)

@@ -192,6 +192,7 @@ sealed partial class Recovery(
         Rebuild = entry.Rebuild,
         Async = entry.Async,
         CodeOnly = entry.CodeOnly,
+        Wishes = Wishes.FromJson(entry.Wishes),
         By = entry.By,
         From = entry.From,
     };

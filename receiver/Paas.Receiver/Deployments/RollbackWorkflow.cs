@@ -20,9 +20,14 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
             async () =>
             {
                 await new GitRepository(run.Project.ProjectRepository, git).CheckOutAsync(target.Commit, run.Project.Checkout, ct);
+                if (target.PillarCommit is { } pillar && pillar != run.Old?.PillarCommit)
+                {
+                    await new GitRepository(run.Project.PillarRepository, git).CheckOutAsync(pillar, run.Project.PillarCheckout, ct);
+                }
+
                 await UnpackIfGoneAsync(target, ct);
             },
-            new PutCheckoutBack(run.Old?.Commit));
+            new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit));
 
         var dataFrom = !run.Request.CodeOnly && target.ReplacedBy is { } replaced && archivist.Has(run.Project, replaced) ? replaced : null;
         if (dataFrom is null && !run.Request.CodeOnly)

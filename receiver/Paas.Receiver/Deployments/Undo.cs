@@ -65,7 +65,8 @@ sealed record SetAside(string Release) : Undo
 }
 
 /// <summary>The working copy shows what is deployed (R5.3), so a failed deployment gives it back.</summary>
-sealed record PutCheckoutBack(string? Commit) : Undo
+/// <param name="PillarCommit">What the pillar's working copy shows (R5.4); null leaves it.</param>
+sealed record PutCheckoutBack(string? Commit, string? PillarCommit = null) : Undo
 {
     public override async Task TakeBackAsync(WayBack way)
     {
@@ -87,6 +88,11 @@ sealed record PutCheckoutBack(string? Commit) : Undo
         else
         {
             repository.EmptyCheckout(way.Project.Checkout);
+        }
+
+        if (PillarCommit is not null)
+        {
+            await new GitRepository(way.Project.PillarRepository, way.Git).CheckOutAsync(PillarCommit, way.Project.PillarCheckout);
         }
     }
 }

@@ -11,7 +11,7 @@ sealed record PushOptions
     /// <summary>More than this many are no person's.</summary>
     const int Most = 32;
 
-    static readonly string[] Known = ["async", "no-deploy", "mode", "rebuild", "deploy", "discard-edits", "only", "manifest"];
+    static readonly string[] Known = ["async", "no-deploy", "mode", "rebuild", "deploy", "discard-edits", "only", "manifest", "set"];
 
     /// <summary><c>async</c>: accept at once, deploy in the background.</summary>
     public bool Async { get; private init; }
@@ -36,6 +36,9 @@ sealed record PushOptions
 
     /// <summary><c>manifest=PATH</c>: relative to the repository's root, inside it.</summary>
     public string? Manifest { get; private init; }
+
+    /// <summary><c>set=NAME=VALUE</c>, repeatable: a variable, or a value of the configuration by its path with dots, for this deployment.</summary>
+    public IReadOnlyDictionary<string, string> Set { get; private init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <exception cref="Refusal">Says every mistake at once.</exception>
     public static PushOptions Parse(IReadOnlyList<string> given)
@@ -81,6 +84,11 @@ sealed record PushOptions
                 return this with { Only = step };
             case ("manifest", { } path) when Manifest is null && IsInside(path):
                 return this with { Manifest = path };
+            case ("set", { } setting) when setting.IndexOf('=') is var equals and > 0 && IsPath(setting[..equals]):
+                return this with { Set = new Dictionary<string, string>(Set, StringComparer.Ordinal) { [setting[..equals]] = setting[(equals + 1)..] } };
+            case ("set", _):
+                mistakes.Add("'set' sets a variable, or a value of the configuration by its path: set=NAME=VALUE.");
+                return this;
             case ("async" or "no-deploy" or "rebuild" or "deploy" or "discard-edits", _):
                 mistakes.Add($"'{Shown(name)}' takes no value.");
                 return this;
@@ -101,6 +109,10 @@ sealed record PushOptions
 
     static bool IsStepName(string text) =>
         text.Length is > 0 and <= 40 && char.IsAsciiLetterLower(text[0]) && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_');
+
+    /// <summary><c>NAME</c> or <c>data.name</c>, as <c>set</c> takes it.</summary>
+    public static bool IsPath(string text) =>
+        text.Length <= 200 && text.Split('.').All(part => part.Length > 0 && part.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-'));
 
     static bool IsInside(string path) =>
         path.Length is > 0 and <= 200 && !path.StartsWith('/') && !path.Any(char.IsControl)

@@ -77,7 +77,7 @@ sealed partial class PushHooks(
         {
             if (await Repository(push).ReadFileAsync(open.Verdict!.Deploys!.New, PillarReader.FileName, open.Ended) is { } text)
             {
-                _ = PillarReader.Parse(new ProjectFile(PillarReader.FileName, text));
+                _ = Layers.Resolve(new LayerSources { Pillar = new ProjectFile(PillarReader.FileName, text), Of = push.Project });
             }
 
             answer.End(0);
@@ -130,6 +130,7 @@ sealed partial class PushHooks(
             Mode = push.Options.Mode,
             Rebuild = push.Options.Rebuild,
             Async = push.Options.Async,
+            Wishes = WishesOf(push.Options),
             By = push.By,
             From = push.From,
             PushId = push.Id,
@@ -272,10 +273,13 @@ sealed partial class PushHooks(
         Mode = push.Options.Mode,
         Rebuild = push.Options.Rebuild,
         Async = push.Options.Async,
+        Wishes = WishesOf(push.Options),
         By = push.By,
         From = push.From,
         PushId = push.Id,
     };
+
+    static Wishes WishesOf(PushOptions options) => new() { Set = options.Set.Count > 0 ? options.Set : null };
 
     static async Task ComplainAsync(HookAnswer answer, IReadOnlyList<string> reasons, CancellationToken ended)
     {

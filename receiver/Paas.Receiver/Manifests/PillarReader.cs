@@ -3,7 +3,9 @@ using Paas.Receiver.Projects;
 
 namespace Paas.Receiver.Manifests;
 
-/// <summary>Reads a pillar's <c>init.sls</c> (R1.3). <c>env:</c> is ours; whatever else it holds belongs to the project's recipes and is left alone.</summary>
+/// <summary>
+/// What holds for a pillar's <c>init.sls</c> (R1.3) and for every other layer: <c>env:</c> is ours; whatever else it holds belongs to the project's hooks and recipes.
+/// </summary>
 static partial class PillarReader
 {
     public const string FileName = "init.sls";
@@ -14,30 +16,19 @@ static partial class PillarReader
     /// <exception cref="Refusal">It cannot be used; every mistake with its line.</exception>
     public static Pillar Read(string directory) => ProjectFile.Read(directory, FileName) is { } file ? Parse(file) : Pillar.Empty;
 
-    public static Pillar Parse(ProjectFile file)
+    /// <summary>The pillar by itself, without the layers below it; nothing is generated.</summary>
+    public static Pillar Parse(ProjectFile file) => Layers.Resolve(new LayerSources { Pillar = file });
+
+    /// <summary>Values, or parts of them, that must not be readable in a log.</summary>
+    public static HashSet<string> SecretsOf(Node root)
     {
-        var mistakes = new Mistakes($"pillar's {file.Name}");
-        RefuseJinja(file.Text, mistakes);
-        mistakes.Throw();
-        var root = Yaml.Parse(file.Text, mistakes);
-        var environment = new Dictionary<string, string>(StringComparer.Ordinal);
         var secrets = new HashSet<string>(StringComparer.Ordinal);
-        if (root is not null && Fields.Of(root, "", mistakes) is { } top)
-        {
-            foreach (var entry in top.Free("env").Entries)
-            {
-                Variable(entry, environment, mistakes);
-            }
-
-            Collect("", root, secrets);
-        }
-
-        mistakes.Throw();
-        return new Pillar(environment, [.. secrets]);
+        Collect("", root, secrets);
+        return secrets;
     }
 
     // Salt renders Jinja before it reads YAML, unless the first line says #!yaml.
-    static void RefuseJinja(string text, Mistakes mistakes)
+    public static void RefuseJinja(string text, Mistakes mistakes)
     {
         if (text.StartsWith("#!yaml", StringComparison.Ordinal) && text.Split('\n', 2)[0].Trim() == "#!yaml")
         {
@@ -53,9 +44,10 @@ static partial class PillarReader
         }
     }
 
-    static void Variable(Entry entry, Dictionary<string, string> environment, Mistakes mistakes)
+    /// <param name="env">Where the variables are: <c>env</c>.</param>
+    public static void CheckVariable(Entry entry, string env, Mistakes mistakes)
     {
-        var path = $"env.{entry.Key}";
+        var path = $"{env}.{entry.Key}";
         if (!VariableName().IsMatch(entry.Key))
         {
             mistakes.Add(entry.Line, path, "is no variable's name: letters, digits and '_', not beginning with a digit");
@@ -75,10 +67,6 @@ static partial class PillarReader
         else if (value.Text.Length > LongestValue)
         {
             mistakes.Add(entry.Line, path, $"is longer than {LongestValue:N0} characters");
-        }
-        else
-        {
-            environment[entry.Key] = value.IsNull ? "" : value.Text;
         }
     }
 

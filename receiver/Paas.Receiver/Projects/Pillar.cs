@@ -1,6 +1,8 @@
+using System.Text.Json;
+
 namespace Paas.Receiver.Projects;
 
-/// <summary>A project's private configuration as its <c>init.sls</c> declares it (R1.3, R4.3). Immutable.</summary>
+/// <summary>A project's configuration, all its layers together (R1.3, R1.5, R4.3). Immutable.</summary>
 /// <param name="Environment">Variables for the application, from <c>env:</c>.</param>
 /// <param name="Secrets">Values, or parts of them, that must never be readable in a log: give each to <c>LogStream.Mask</c>.</param>
 sealed record Pillar(IReadOnlyDictionary<string, string> Environment, IReadOnlyList<string> Secrets)
@@ -9,9 +11,24 @@ sealed record Pillar(IReadOnlyDictionary<string, string> Environment, IReadOnlyL
 
     public static readonly Pillar Empty = new(new Dictionary<string, string>(StringComparer.Ordinal), []);
 
-    /// <summary>The environment for people: what is secret, or has something secret in it, reads as stars. Sorted by name.</summary>
-    public IReadOnlyList<(string Name, string Value, bool Masked)> Shown() =>
-        [.. Environment.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => Hides(pair.Key, pair.Value) ? (pair.Key, Stars, true) : (pair.Key, pair.Value, false))];
+    /// <summary>All of it as one JSON object, references resolved, secrets readable.</summary>
+    public JsonElement Document { get; init; } = JsonDocument.Parse("{}").RootElement;
+
+    /// <summary>Which layer each value came from, by its path; the parts of a path are divided by line breaks, which no key of a mapping holds in earnest.</summary>
+    public IReadOnlyDictionary<string, string> Origins { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>
+    /// The configuration for people: variables by their names, everything else by its path with dots, what is secret or has something secret in it as stars.
+    /// Variables first, each part sorted by name.
+    /// </summary>
+    public IReadOnlyList<(string Name, string Value, bool Masked, string? From)> Shown() =>
+    [
+        .. Environment.OrderBy(pair => pair.Key, StringComparer.Ordinal)
+            .Select(pair => Masked(pair.Key, pair.Key, pair.Value, Origins.GetValueOrDefault($"env\n{pair.Key}"))),
+        .. Leaves(Document, "").Where(leaf => !leaf.Path.StartsWith("env\n", StringComparison.Ordinal))
+            .OrderBy(leaf => leaf.Path, StringComparer.Ordinal)
+            .Select(leaf => Masked(leaf.Path, leaf.Path.Replace('\n', '.'), leaf.Value, Origins.GetValueOrDefault(leaf.Path))),
+    ];
 
     /// <summary>Does a value under this name look like one to keep secret?</summary>
     public static bool LooksSecret(string key)
@@ -21,5 +38,19 @@ sealed record Pillar(IReadOnlyDictionary<string, string> Environment, IReadOnlyL
             || name.Contains("private") || name.Split('_', '-', '.').Any(part => part is "auth" or "dsn" || part.EndsWith("key") || part.EndsWith("keys"));
     }
 
-    bool Hides(string name, string value) => LooksSecret(name) || Secrets.Any(secret => secret.Length >= 4 && value.Contains(secret, StringComparison.Ordinal));
+    (string Name, string Value, bool Masked, string? From) Masked(string path, string name, string value, string? from) =>
+        Hides(path, value) ? (name, Stars, true, from) : (name, value, false, from);
+
+    bool Hides(string path, string value) =>
+        path.Split('\n').Any(LooksSecret) || Secrets.Any(secret => secret.Length >= 4 && value.Contains(secret, StringComparison.Ordinal));
+
+    static IEnumerable<(string Path, string Value)> Leaves(JsonElement element, string path) => element.ValueKind switch
+    {
+        JsonValueKind.Object when element.EnumerateObject().Any() =>
+            element.EnumerateObject().SelectMany(property => Leaves(property.Value, path.Length == 0 ? property.Name : $"{path}\n{property.Name}")),
+        JsonValueKind.Object when path.Length == 0 => [],
+        JsonValueKind.String => [(path, element.GetString()!)],
+        JsonValueKind.Null => [(path, "")],
+        _ => [(path, element.GetRawText())],
+    };
 }

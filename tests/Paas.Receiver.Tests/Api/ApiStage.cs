@@ -72,6 +72,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(TimeProvider.System)
             .AddSingleton(database)
             .AddSingleton(await Cage.ProbeAsync(state))
+            .AddSingleton<GeneratedSecrets>()
             .AddSingleton(ProjectStore.Open(database, environment, TimeProvider.System))
             .AddSingleton(new GitProgram(Path.Combine(state, "git"), hooks))
             .AddSingleton(new Tokens(database, time))

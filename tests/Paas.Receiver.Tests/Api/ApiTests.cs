@@ -346,7 +346,7 @@ public sealed class ApiTests : IAsyncLifetime
 
         var page = await GetAsync(stage.OnlyHello, "api/v1/projects/local/hello/config", ContractJson.Default.PageConfigEntry);
 
-        Assert.Equal([new ConfigEntry("A", "plain", false), new ConfigEntry("B_TOKEN", "********", true)], page.Items);
+        Assert.Equal([new ConfigEntry("A", "plain", false, "pillar"), new ConfigEntry("B_TOKEN", "********", true, "pillar")], page.Items);
 
         await stage.ConfigureAsync(stage.Hello, "env: [very-secret]");
         using var client = stage.Client(stage.OnlyHello);

@@ -1,0 +1,20 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>What a call asks for beyond what every deployment has; in the journal, so that one that waits is still the one that was asked for. Immutable.</summary>
+sealed record Wishes
+{
+    public static readonly Wishes None = new();
+
+    static readonly JsonSerializerOptions Compact = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault };
+
+    /// <summary>The uppermost layer of the configuration: a variable's name or a path with dots, and its value.</summary>
+    public IReadOnlyDictionary<string, string>? Set { get; init; }
+
+    /// <summary>Null for <see cref="None"/>.</summary>
+    public string? ToJson() => JsonSerializer.Serialize(this, Compact) is var text and not "{}" ? text : null;
+
+    public static Wishes FromJson(string? text) => text is null ? None : JsonSerializer.Deserialize<Wishes>(text, Compact)!;
+}
