@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Paas.Receiver.Projects;
 
@@ -39,6 +40,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_STOP_TIMEOUT</c>, seconds: between SIGTERM and SIGKILL (AMB-26).</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary><c>PAAS_SETTLE</c>, seconds, 0 for none: how long a new release must stay up under its visitors before the old one is given up.</summary>
+    public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(0.5);
+
     /// <summary><c>PAAS_BUILD_TIMEOUT</c>, seconds: how long one build step may take.</summary>
     public TimeSpan BuildTimeout { get; init; } = TimeSpan.FromMinutes(30);
 
@@ -76,6 +80,7 @@ sealed record ReceiverOptions
             StartTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_START_TIMEOUT", 60, mistakes)),
             StopTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_STOP_TIMEOUT", 20, mistakes)),
             BuildTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_BUILD_TIMEOUT", 1800, mistakes)),
+            Settle = Seconds(configuration, "PAAS_SETTLE", 0.5, mistakes),
             MaxPush = string.IsNullOrEmpty(configuration["PAAS_MAX_PUSH"]) ? null : Number(configuration, "PAAS_MAX_PUSH", 1, mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
@@ -122,6 +127,22 @@ sealed record ReceiverOptions
 
         mistakes.Add($"{key}: '{text}' is not http://ADDRESS:PORT");
         return null;
+    }
+
+    static TimeSpan Seconds(IConfiguration configuration, string key, double otherwise, List<string> mistakes)
+    {
+        if (configuration[key] is not { Length: > 0 } text)
+        {
+            return TimeSpan.FromSeconds(otherwise);
+        }
+
+        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds) && seconds is >= 0 and <= 600)
+        {
+            return TimeSpan.FromSeconds(seconds);
+        }
+
+        mistakes.Add($"{key}: '{text}' is not a number of seconds from 0 to 600");
+        return TimeSpan.FromSeconds(otherwise);
     }
 
     static int Number(IConfiguration configuration, string key, int otherwise, List<string> mistakes)

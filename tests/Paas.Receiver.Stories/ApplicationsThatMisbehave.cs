@@ -49,22 +49,46 @@ public sealed class ApplicationsThatMisbehave(HastyReceiver shared) : IClassFixt
         AssertTidy("bad-manifest");
     }
 
-    [Fact]
-    public async Task One_that_listens_and_dies_at_once_never_becomes_the_live_release_for_good()
+    [Theory]
+    [InlineData("0", false)]
+    [InlineData("0.3", false)]
+    [InlineData("0.3", true)]
+    public async Task One_that_listens_and_dies_a_moment_later_is_taken_back_and_the_old_release_serves_on(string life, bool keepsData)
     {
-        await using var git = await LiveAsync("dies-soon");
+        var name = $"dies-{life.Replace(".", "", StringComparison.Ordinal)}-{(keepsData ? "data" : "plain")}";
+        await using var git = await LiveAsync(name);
+        var live = await git.RemoteRefAsync();
+        var note = Path.Combine(receiver.Project(name), "data", "note");
+        if (keepsData)
+        {
+            await File.WriteAllTextAsync(note, "as it was");
+        }
+
         await git.CommitSampleAsync("listens-then-dies");
-        await git.CommitFileAsync("life", "0\n");
+        await git.CommitFileAsync("life", life + "\n");
 
         var push = await git.PushAsync();
 
-        // It may be seen to listen before it dies: then it is live and started again and again. Either way the push ends, and the next one mends it.
-        Assert.True(push.Accepted || push.Remote.Any(line => line.Contains("exit", StringComparison.Ordinal)), push.Text);
-        await git.CommitSampleAsync("hello");
-        await git.CommitFileAsync("VERSION", "3\n");
-        var mended = await git.PushAsync();
-        Assert.True(mended.Accepted, mended.Text);
-        Assert.StartsWith("hello version 3 ", (await receiver.AskAsync("dies-soon.localhost")).Body, StringComparison.Ordinal);
+        Assert.False(push.Accepted, push.Text);
+        Assert.Contains(push.Remote, line => line.StartsWith(" !     ", StringComparison.Ordinal) && line.Contains("exited with code 7", StringComparison.Ordinal));
+        Assert.Contains(push.Remote, line => line.Contains("something went wrong after all", StringComparison.Ordinal));
+        Assert.Equal(live, await git.RemoteRefAsync());
+        Assert.StartsWith("hello version 1 ", (await receiver.AskAsync($"{name}.localhost")).Body, StringComparison.Ordinal);
+        Assert.True(!keepsData || await File.ReadAllTextAsync(note) == "as it was");
+        AssertTidy(name);
+    }
+
+    [Fact]
+    public async Task A_first_release_that_listens_and_dies_leaves_nothing_live()
+    {
+        await using var git = await GitClient.NewAsync(receiver, "dies-first", "listens-then-dies");
+
+        var push = await git.PushAsync();
+
+        Assert.False(push.Accepted, push.Text);
+        Assert.Contains(push.Remote, line => line.Contains("nothing is live now", StringComparison.Ordinal));
+        Assert.Null(await git.RemoteRefAsync());
+        AssertTidy("dies-first");
     }
 
     [Fact]

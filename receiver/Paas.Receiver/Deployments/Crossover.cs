@@ -16,6 +16,7 @@ sealed class Crossover(string name = "crossover") : IBounce
         await over.UpgradeAsync(ct);
         await over.PromoteAsync();
         await over.SwitchAsync();
+        await over.SettleAsync(ct);
         await over.RetireAsync();
     }
 }

@@ -18,6 +18,7 @@ sealed class DownThenUp(string name = "downthenup", bool drain = true) : IBounce
         await over.UpgradeAsync(ct);
         await over.PromoteAsync();
         await over.SwitchAsync();
+        await over.SettleAsync(ct);
         await over.RetireAsync();
     }
 }

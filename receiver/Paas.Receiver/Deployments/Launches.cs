@@ -9,13 +9,14 @@ using Paas.Receiver.Runtimes;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>Time limits of everything that is started for a project.</summary>
-sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build);
+/// <param name="Settle">How long a new release must stay up under its visitors before the old one is given up.</param>
+sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Settle);
 
 /// <summary>
 /// Puts together what is needed to run a release: what its own tree declares and the pillar at the commit that the release was made with.
 /// So an old release runs with its old configuration.
 /// </summary>
-sealed class Launches(GitProgram git, Fleet fleet, Limits limits, Journal journal, GeneratedSecrets secrets)
+sealed class Launches(GitProgram git, Fleet fleet, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets)
 {
     public async Task<Launch> OfAsync(Release release, CancellationToken ct = default)
     {
@@ -78,13 +79,14 @@ sealed class Launches(GitProgram git, Fleet fleet, Limits limits, Journal journa
             : await repository.ReadRefAsync("refs/heads/main", ct) ?? await repository.ReadRefAsync("refs/heads/master", ct);
     }
 
-    /// <summary>Returns once every instance of the release answers; what runs already is left alone.</summary>
+    /// <summary>Every instance of the release answers, and visitors meet it; what runs already is left alone.</summary>
     /// <exception cref="Refusal">It does not come up.</exception>
-    public async Task EnsureRunningAsync(Release release, CancellationToken ct = default)
+    public async Task BringUpAsync(Release release, CancellationToken ct = default)
     {
+        var launch = await OfAsync(release, ct);
         if (!fleet.Running(release.Project).Contains(release.Id))
         {
-            await fleet.StartAsync(await OfAsync(release, ct), ct);
+            await fleet.StartAsync(launch, ct);
         }
 
         var verdict = await fleet.HealthyAsync(release.Project, release.Id, ct);
@@ -92,6 +94,9 @@ sealed class Launches(GitProgram git, Fleet fleet, Limits limits, Journal journa
         {
             throw new Refusal($"{release} does not come up: {verdict.Reason}");
         }
+
+        visitors.Introduce(release, launch.Types);
+        visitors.Meet(release);
     }
 
     /// <summary>

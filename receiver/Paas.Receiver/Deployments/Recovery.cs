@@ -168,9 +168,7 @@ sealed partial class Recovery(
     {
         try
         {
-            await launches.EnsureRunningAsync(release, ct);
-            visitors.Introduce(release, (await launches.OfAsync(release, ct)).Types);
-            visitors.Meet(release);
+            await launches.BringUpAsync(release, ct);
         }
         catch (Exception e)
         {

@@ -51,18 +51,21 @@ static class Step
     /// <summary>14. Visitors meet the new release.</summary>
     public const string Switch = "switch";
 
-    /// <summary>15. What the old release still runs ends.</summary>
+    /// <summary>15. The new release stays up for a moment under its visitors; from its end on nothing is taken back.</summary>
+    public const string Settle = "settle";
+
+    /// <summary>16. What the old release still runs ends.</summary>
     public const string Retire = "retire";
 
-    /// <summary>16. Releases and archives beyond those that are kept.</summary>
+    /// <summary>17. Releases and archives beyond those that are kept.</summary>
     public const string Prune = "prune";
 
-    /// <summary>17. People are told; never changes the result (A29).</summary>
+    /// <summary>18. People are told; never changes the result (A29).</summary>
     public const string Notify = "notify";
 
     /// <summary>What happens behind a release that serves: too late to cancel anything.</summary>
     public static readonly IReadOnlyList<string> Behind = [Retire, Prune, Notify];
 
     public static readonly IReadOnlyList<string> All =
-        [CheckOut, Configure, Build, Seal, Bundle, Hold, Stop, BackUp, Restore, Release, Start, Healthy, Upgrade, Promote, Switch, Retire, Prune, Notify];
+        [CheckOut, Configure, Build, Seal, Bundle, Hold, Stop, BackUp, Restore, Release, Start, Healthy, Upgrade, Promote, Switch, Settle, Retire, Prune, Notify];
 }

@@ -23,6 +23,7 @@ namespace Paas.Receiver.Deployments;
 [JsonDerivedType(typeof(ReloadDumps), "reload-dumps")]
 [JsonDerivedType(typeof(StopRelease), "stop-release")]
 [JsonDerivedType(typeof(PointCurrentAt), "point-current-at")]
+[JsonDerivedType(typeof(TurnVisitorsBack), "turn-visitors-back")]
 abstract record Undo
 {
     public abstract Task TakeBackAsync(WayBack way);
@@ -134,9 +135,7 @@ sealed record StartAgain(string Release) : Undo
     {
         if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release)
         {
-            await way.Launches.EnsureRunningAsync(release);
-            way.Visitors.Introduce(release, (await way.Launches.OfAsync(release)).Types);
-            way.Visitors.Meet(release);
+            await way.Launches.BringUpAsync(release);
             way.Log.Detail($"{release} runs again");
         }
     }
@@ -186,5 +185,33 @@ sealed record PointCurrentAt(string? Release, string Promoted, string? PromotedR
         way.Releases.PointCurrentAt(way.Project, ReleaseId.TryParse(Release));
         way.Releases.UnrecordPromotion(ReleaseId.TryParse(Promoted)!, ReleaseId.TryParse(PromotedReplacedBy), ReleaseId.TryParse(Release), way.Deployment);
         return Task.CompletedTask;
+    }
+}
+
+/// <summary>Visitors leave the failed release before it ends: to the old one where that still runs, else they wait until it does again.</summary>
+sealed record TurnVisitorsBack(string? Old, string Next) : Undo
+{
+    /// <summary>How long those that the failed release is still answering may take: it has lost the others already.</summary>
+    static readonly TimeSpan Courtesy = TimeSpan.FromSeconds(2);
+
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        if (Old is not null && way.Releases.Find(way.Project, ReleaseId.TryParse(Old)!) is { } old && way.Fleet.Running(way.Project).Contains(old.Id))
+        {
+            way.Visitors.Meet(old);
+        }
+        else if (Old is null)
+        {
+            way.Visitors.Close(way.Project);
+        }
+        else
+        {
+            way.Visitors.Hold(way.Project);
+        }
+
+        if (way.Releases.Find(way.Project, ReleaseId.TryParse(Next)!) is { } next)
+        {
+            await way.Visitors.DrainAsync(next, Courtesy);
+        }
     }
 }

@@ -18,11 +18,14 @@ sealed class Visitors
 
     const int MostHeld = 2000;
 
+    static readonly IReadOnlyList<string> Web = ["web"];
+
     readonly Router router;
     readonly Fleet fleet;
     readonly string domain;
     readonly string suffix;
     readonly ConcurrentDictionary<string, Release> serving = new();
+    readonly ConcurrentDictionary<string, IReadOnlyList<string>> answering = new();
     readonly ConcurrentDictionary<string, (Release Release, IReadOnlyList<string> WebTypes)> known = new();
 
     public Visitors(Router router, Fleet fleet, ReceiverAddress address)
@@ -51,9 +54,21 @@ sealed class Visitors
     }
 
     /// <summary>New requests wait; those that are being answered are not disturbed.</summary>
-    public void Hold(Project project) => router.Hold(Key(project, "web"), LongestHold, MostHeld);
+    public void Hold(Project project)
+    {
+        foreach (var type in TypesOf(project))
+        {
+            router.Hold(Key(project, type), LongestHold, MostHeld);
+        }
+    }
 
-    public void LetIn(Project project) => router.LetIn(Key(project, "web"));
+    public void LetIn(Project project)
+    {
+        foreach (var type in TypesOf(project))
+        {
+            router.LetIn(Key(project, type));
+        }
+    }
 
     /// <summary>This release has an address of its own from now on.</summary>
     public void Introduce(Release release, IEnumerable<ProcessType> types)
@@ -71,12 +86,19 @@ sealed class Visitors
     {
         var project = release.Project;
         serving[project.Key] = release;
-        foreach (var type in WebTypes(release.Id))
+        var types = WebTypes(release.Id);
+        foreach (var gone in TypesOf(project).Except(types).Except(Web))
+        {
+            router.Remove(Key(project, gone));
+        }
+
+        answering[project.Key] = [.. types.Union(Web)];
+        foreach (var type in types)
         {
             router.Assign(Key(project, type), NamesOf(project, type), Backends(project, release.Id, type));
         }
 
-        router.LetIn(Key(project, "web"));
+        LetIn(project);
     }
 
     /// <summary>Returns when nobody is being answered by this release any more, or at the deadline.</summary>
@@ -86,6 +108,18 @@ sealed class Visitors
         {
             await router.DrainAsync(Key(release.Project, type), Backends(release.Project, release.Id, type), deadline);
         }
+    }
+
+    /// <summary>The project's names lead nowhere, as before its first release.</summary>
+    public void Close(Project project)
+    {
+        serving.TryRemove(project.Key, out _);
+        foreach (var type in TypesOf(project))
+        {
+            router.Remove(Key(project, type));
+        }
+
+        answering.TryRemove(project.Key, out _);
     }
 
     /// <summary>The release has no address of its own any more.</summary>
@@ -105,6 +139,9 @@ sealed class Visitors
     static string Key(Release release, string type) => $"{release.Project.Key}/{type}/{release}";
 
     List<string> NamesOf(Project project, string type) => [.. Names(project).Select(name => type == "web" ? name : $"{type}.{name}")];
+
+    /// <summary>What visitors of the project may ask for; before anything is live its name is all there is.</summary>
+    IReadOnlyList<string> TypesOf(Project project) => answering.GetValueOrDefault(project.Key) ?? Web;
 
     IReadOnlyList<string> WebTypes(ReleaseId id) => known.TryGetValue(id.Value, out var release) ? release.WebTypes : [];
 

@@ -17,9 +17,7 @@ sealed class WayForward(Journal journal, ReleaseStore releases, Launches launche
     {
         releases.RecordPromotion(release, previous, deployment.ReleaseId);
         journal.Keep(deployment.ReleaseId);
-        await launches.EnsureRunningAsync(release);
-        visitors.Introduce(release, (await launches.OfAsync(release)).Types);
-        visitors.Meet(release);
+        await launches.BringUpAsync(release);
         if (previous is not null)
         {
             await fleet.StopAsync(release.Project, previous);

@@ -73,6 +73,28 @@ sealed partial class Fleet : IAsyncDisposable
         return fallen is null ? Verdict.Healthy : await fallen.FirstEnd.WaitAsync(ct);
     }
 
+    /// <summary>Healthy when every instance stays up for so long; else, at once, how the first that did not ended.</summary>
+    public async Task<Verdict> SettleAsync(Project project, ReleaseId release, TimeSpan window, CancellationToken ct)
+    {
+        if (SlotsOf(project, release) is not { Length: > 0 } slots || window <= TimeSpan.Zero)
+        {
+            return Verdict.Healthy;
+        }
+
+        // A slot of a release that ran before may have lost its first instance long ago: what counts there is that it is well now.
+        if (slots.FirstOrDefault(slot => slot.FirstEnd.IsCompleted && !slot.Status.Healthy) is { } fallen)
+        {
+            return await fallen.FirstEnd;
+        }
+
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var settled = Task.Delay(window, time, over.Token).ContinueWith(_ => Verdict.Healthy, TaskScheduler.Default);
+        var verdict = await await Task.WhenAny(slots.Select(slot => slot.FirstEnd).Where(end => !end.IsCompleted).Append(settled));
+        await over.CancelAsync();
+        ct.ThrowIfCancellationRequested();
+        return verdict;
+    }
+
     /// <summary>SIGTERM to each instance's group, SIGKILL after the stop timeout, also to what forked away. Returns when nothing is left. A release that does not run is no error.</summary>
     public async Task StopAsync(Project project, ReleaseId release)
     {

@@ -86,7 +86,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(new RouterOptions())
             .AddSingleton<Router>()
             .AddSingleton(new ReceiverAddress("localhost", 8080))
-            .AddSingleton(new Limits(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5)))
+            .AddSingleton(new Limits(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5), TimeSpan.Zero))
             .AddSingleton(new DeploymentLogs(state))
             .AddSingleton<Journal>()
             .AddSingleton<Visitors>()

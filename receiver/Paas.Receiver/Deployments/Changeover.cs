@@ -1,0 +1,142 @@
+using Paas.Receiver.Archives;
+using Paas.Receiver.Logs;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+using Paas.Receiver.Runtimes;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>
+/// One change of releases: from what, to what, and the moves that every strategy is made of. A move is a step with its ways back;
+/// a strategy only puts them in order.
+/// </summary>
+sealed class Changeover(
+    Release? old, Release next, ReleaseId deployment, ReleaseId? dataFrom, Steps steps, UndoLog undo, LogStream log,
+    ReleaseStore releases, Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, Limits limits)
+{
+    Launch? launch;
+
+    /// <summary>Visitors wait from here on.</summary>
+    public Task HoldAsync() => steps.RunAsync(
+        Step.Hold,
+        () =>
+        {
+            visitors.Hold(next.Project);
+            return Task.CompletedTask;
+        },
+        new LetVisitorsIn());
+
+    /// <summary>The old release ends; nothing of it is left when this returns.</summary>
+    public Task StopOldAsync(bool drain) => old is null ? Task.CompletedTask : steps.RunAsync(
+        Step.Stop,
+        async () =>
+        {
+            if (drain)
+            {
+                await visitors.DrainAsync(old, limits.Stop);
+            }
+
+            await fleet.StopAsync(old.Project, old.Id);
+        },
+        new StartAgain(old.Id.Value));
+
+    /// <summary>Data as it is, then the project's own dumps (R9.4, R9.5). A failure here has touched nothing (A15).</summary>
+    public Task BackUpAsync(CancellationToken ct) => steps.RunAsync(Step.BackUp, async () =>
+    {
+        var report = await archivist.TakeAsync(next.Project, deployment, ct);
+        if (report.Files > 0)
+        {
+            log.Detail($"data backed up: {report.Files} files, {report.Bytes} bytes, {report.Shared} files unchanged since the last time");
+        }
+
+        if (old is not null)
+        {
+            await launches.RunHookAsync(old, "backup", deployment, log, ct);
+        }
+    });
+
+    /// <summary>Brings the data back as the wanted release left it; for a rollback that takes its data along, else nothing.</summary>
+    public Task RestoreAsync(CancellationToken ct) => dataFrom is null ? Task.CompletedTask : steps.RunAsync(
+        Step.Restore,
+        async () =>
+        {
+            await archivist.RestoreAsync(next.Project, dataFrom, deployment);
+            await launches.RunHookAsync(next, "restore", dataFrom, log, ct);
+            log.Detail($"data is as {next} left it; what it was until now is kept in {Path.Combine(next.Project.Archives, deployment.Value)}");
+        },
+        WaysBackToTheData());
+
+    /// <summary>A Procfile's <c>release:</c>; not for a release that served before, which has changed the data already. From here on something may touch the data, so from here on a failure brings it back.</summary>
+    public Task RunReleaseCommandAsync(CancellationToken ct) => steps.RunAsync(
+        Step.Release, async () => _ = !next.HasServed && await launches.RunReleaseCommandAsync(next, log, ct), dataFrom is null ? WaysBackToTheData() : []);
+
+    public Task StartAsync(CancellationToken ct) => steps.RunAsync(
+        Step.Start,
+        async () => await fleet.StartAsync(await LaunchAsync(ct), ct),
+        new StopRelease(next.Id.Value));
+
+    /// <summary>Every instance answers, or the reason why not with the application's own last words.</summary>
+    public Task AwaitHealthyAsync(CancellationToken ct) => steps.RunAsync(Step.Healthy, async () =>
+    {
+        var verdict = await fleet.HealthyAsync(next.Project, next.Id, ct);
+        if (!verdict.IsHealthy)
+        {
+            throw new UnhealthyException(verdict);
+        }
+
+        visitors.Introduce(next, (await LaunchAsync(ct)).Types);
+    });
+
+    public Task UpgradeAsync(CancellationToken ct) => steps.RunAsync(
+        Step.Upgrade, async () => _ = !next.HasServed && await launches.RunHookAsync(next, "upgrade", deployment, log, ct));
+
+    /// <summary>The last thing that can fail happens before the first visitor arrives.</summary>
+    public Task PromoteAsync() => steps.RunAsync(
+        Step.Promote,
+        () =>
+        {
+            releases.Promote(next, deployment);
+            return Task.CompletedTask;
+        },
+        new PointCurrentAt(old?.Id.Value, next.Id.Value, next.ReplacedBy?.Value));
+
+    /// <summary>In memory, cannot fail.</summary>
+    public Task SwitchAsync() => steps.RunAsync(
+        Step.Switch,
+        () =>
+        {
+            visitors.Meet(next);
+            return Task.CompletedTask;
+        },
+        new TurnVisitorsBack(old?.Id.Value, next.Id.Value));
+
+    /// <summary>
+    /// What listens and dies a moment later is not live: only the pusher waits here, and until it is over everything can be taken back.
+    /// Behind it nothing is.
+    /// </summary>
+    public Task SettleAsync(CancellationToken ct) => steps.RunAsync(Step.Settle, async () =>
+    {
+        var verdict = await fleet.SettleAsync(next.Project, next.Id, limits.Settle, ct);
+        if (!verdict.IsHealthy)
+        {
+            throw new UnhealthyException(verdict);
+        }
+
+        undo.Keep();
+    });
+
+    /// <summary>Whoever is still being answered by the old release is answered to the end, within the deadline; then it ends.</summary>
+    public Task RetireAsync() => old is null ? Task.CompletedTask : steps.RunAsync(Step.Retire, async () =>
+    {
+        await visitors.DrainAsync(old, limits.Stop);
+        await fleet.StopAsync(old.Project, old.Id);
+        visitors.Forget(old.Project, old.Id);
+    });
+
+    /// <summary>Put together once: it reads the release's manifest, and its pillar out of git.</summary>
+    async Task<Launch> LaunchAsync(CancellationToken ct) => launch ??= await launches.OfAsync(next, ct);
+
+    IReadOnlyList<Undo> WaysBackToTheData() => old is null
+        ? [new RestoreData(deployment.Value)]
+        : [new ReloadDumps(deployment.Value, old.Id.Value), new RestoreData(deployment.Value)];
+}
