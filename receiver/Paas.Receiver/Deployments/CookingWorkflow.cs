@@ -101,8 +101,9 @@ sealed class CookingWorkflow(
     async Task CheckOutAsync(Draft draft, string? pillarCommit, string? pillarBefore, CancellationToken ct)
     {
         var repository = new GitRepository(draft.Project.ProjectRepository, git);
-        await repository.CheckOutAsync(draft.Commit, draft.Project.Checkout, ct);
-        await draft.FillAsync(repository, builder.WritesElsewhere, ct);
+        var entries = repository.ListAsync(draft.Commit, ct);
+        await Task.WhenAll(entries, repository.CheckOutAsync(draft.Commit, draft.Project.Checkout, ct));
+        draft.Fill(await entries, builder.WritesElsewhere, ct);
         if (pillarCommit is not null && pillarCommit != pillarBefore)
         {
             await new GitRepository(draft.Project.PillarRepository, git).CheckOutAsync(pillarCommit, draft.Project.PillarCheckout, ct);

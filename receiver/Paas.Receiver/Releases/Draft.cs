@@ -21,34 +21,39 @@ sealed class Draft(Project project, ReleaseId id, string commit)
     /// <summary>Where the overlay of a build keeps what the build writes.</summary>
     public string Scratch { get; } = Path.Combine(project.Build, id.Value + ".work");
 
-    /// <summary>Gives the draft every tracked file of the checkout, which must be at the draft's commit.</summary>
-    public async Task FillAsync(GitRepository repository, bool shared, CancellationToken ct)
+    /// <summary>Gives the draft these files of the checkout, which must be at the draft's commit.</summary>
+    /// <param name="shared">False where a build writes into the draft itself: then it gets files of its own.</param>
+    public void Fill(IReadOnlyList<TreeEntry> entries, bool shared, CancellationToken ct)
     {
         System.IO.Directory.CreateDirectory(Directory);
-        var entries = await repository.ListAsync(commit, ct);
-        var known = new HashSet<string>(StringComparer.Ordinal);
+        var directories = entries.GroupBy(entry => Path.GetDirectoryName(entry.Path) ?? "").ToList();
+        foreach (var directory in directories)
+        {
+            System.IO.Directory.CreateDirectory(Path.Combine(Directory, directory.Key));
+        }
+
+        // Names are made one directory at a time: within one the kernel lets in one of us at a time anyway.
+        Parallel.ForEach(directories, new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = System.Environment.ProcessorCount }, directory => Fill(directory.Key, directory, shared));
+    }
+
+    void Fill(string directory, IEnumerable<TreeEntry> entries, bool shared)
+    {
+        using var from = DirectoryHandle.Open(Path.Combine(project.Checkout, directory));
+        using var to = DirectoryHandle.Open(Path.Combine(Directory, directory));
         foreach (var entry in entries)
         {
-            ct.ThrowIfCancellationRequested();
-            var parent = Path.GetDirectoryName(entry.Path) ?? "";
-            if (parent.Length > 0 && known.Add(parent))
-            {
-                System.IO.Directory.CreateDirectory(Path.Combine(Directory, parent));
-            }
-
-            var (from, to) = (Path.Combine(project.Checkout, entry.Path), Path.Combine(Directory, entry.Path));
+            var name = Kernel.Name(Path.GetFileName(entry.Path));
             if (entry.IsSubmodule)
             {
-                System.IO.Directory.CreateDirectory(to);
+                to.MakeDirectory(name, 0x1ED /* 0755 */);
             }
-            else if (shared || entry.IsSymbolicLink)
+            else if (entry.IsSymbolicLink)
             {
-                AtomicFile.HardLink(from, to);
+                to.MakeSymbolicLink(name, from.ReadLink(name));
             }
-            else
+            else if (!shared || !from.TryLink(name, to, name))
             {
-                // Where no overlay can be had a build writes into the draft itself: it gets files of its own.
-                File.Copy(from, to);
+                File.Copy(Path.Combine(project.Checkout, entry.Path), Path.Combine(Directory, entry.Path));
             }
         }
     }

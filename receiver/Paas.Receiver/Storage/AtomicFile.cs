@@ -68,15 +68,6 @@ static partial class AtomicFile
         }
     }
 
-    /// <summary>A second name for the same file (link(2)). Symbolic links are linked themselves, not followed.</summary>
-    public static void HardLink(string existing, string name)
-    {
-        if (LinkNative(existing, name) != 0)
-        {
-            throw Failed("link", existing, name);
-        }
-    }
-
     /// <summary>Makes the names in a directory durable.</summary>
     public static void FlushDirectory(string path)
     {
@@ -101,9 +92,6 @@ static partial class AtomicFile
 
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int RenameAt2Native(int fromDirectory, string from, int toDirectory, string to, uint flags);
-
-    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int LinkNative(string existing, string name);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int OpenNative(string path, int flags, int mode);

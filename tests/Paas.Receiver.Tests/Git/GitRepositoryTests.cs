@@ -143,14 +143,19 @@ public sealed class GitRepositoryTests(ITestOutputHelper output) : IAsyncLifetim
 
         await scratch.Repository.CheckOutAsync(first, directory);
         var before = Inode.Of(Path.Combine(directory, "same"));
-        AtomicFile.HardLink(Path.Combine(directory, "same"), scratch.At("draft-same"));
-        AtomicFile.HardLink(Path.Combine(directory, "changes"), scratch.At("draft-changes"));
+        using (var checkout = DirectoryHandle.Open(directory))
+        using (var draft = DirectoryHandle.OpenOrCreate(scratch.At("draft")))
+        {
+            Assert.True(checkout.TryLink("same\0"u8, draft, "same\0"u8));
+            Assert.True(checkout.TryLink("changes\0"u8, draft, "changes\0"u8));
+        }
+
         await File.WriteAllTextAsync(Path.Combine(directory, "stray"), "by hand");
         await scratch.Repository.CheckOutAsync(second, directory);
 
         Assert.Equal(["changes", "same"], Directory.GetFileSystemEntries(directory, "*", SearchOption.AllDirectories).Select(Path.GetFileName).Order());
         Assert.Equal("2", await File.ReadAllTextAsync(Path.Combine(directory, "changes")));
-        Assert.Equal("1", await File.ReadAllTextAsync(scratch.At("draft-changes")));
+        Assert.Equal("1", await File.ReadAllTextAsync(scratch.At("draft/changes")));
         Assert.Equal((before!.Value.Number, before.Value.ModifiedNs), (Inode.Of(Path.Combine(directory, "same"))!.Value.Number, Inode.Of(Path.Combine(directory, "same"))!.Value.ModifiedNs));
     }
 
