@@ -14,6 +14,7 @@ using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
 
 // Exit codes (contract.md): 0 stopped on request, 1 failed, 2 bad configuration.
+InlineCompletions.PrepareProcess();
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
 ReceiverOptions options;
 try
@@ -94,10 +95,10 @@ builder.WebHost.ConfigureKestrel(kestrel =>
     RouterListener.Prepare(kestrel);
     kestrel.Limits.MaxRequestBodySize = null;
     kestrel.Limits.MinRequestBodyDataRate = null;
-    kestrel.Listen(options.Listen);
+    kestrel.Listen(options.Listen, listen => RouterListener.Prepare(listen));
     if (options.RouterListen is not null)
     {
-        kestrel.Listen(options.RouterListen);
+        kestrel.Listen(options.RouterListen, listen => RouterListener.Prepare(listen));
     }
 });
 

@@ -17,6 +17,7 @@ static class RouterBench
     /// <summary>Serves every host from one backend until the process is ended.</summary>
     public static async Task ServeAsync(int listen, int backend)
     {
+        InlineCompletions.PrepareProcess();
         using var router = NewRouter();
         router.Assign("bench", ["*", .. Enumerable.Range(0, 1000).Select(i => $"app{i}.bench.test")], [new Backend("127.0.0.1", backend)]);
         await using var server = Server(router, listen);
@@ -145,7 +146,7 @@ static class RouterBench
         builder.WebHost.ConfigureKestrel(server =>
         {
             RouterListener.Prepare(server);
-            server.Listen(IPAddress.Loopback, port);
+            server.Listen(IPAddress.Loopback, port, listen => RouterListener.Prepare(listen));
         });
         var app = builder.Build();
         app.Run(router.HandleAsync);

@@ -385,44 +385,49 @@ sealed partial class Forwarder(RouterOptions options, TimeProvider time, ILogger
         }
 
         // Gathers what is there already, so that an answer leaves in as few pieces as it came; nothing is kept back when nothing more is there yet.
+        // What was not received with the head goes from the one socket into the other's buffer, without a buffer of ours between.
         async ValueTask<bool> PassExactlyAsync(long left)
         {
             var writer = context.Response.BodyWriter;
+            if (connection.Buffered.Length is var there && there >= left)
+            {
+                await writer.WriteAsync(connection.Buffered[..(int)left]);
+                connection.Use((int)left);
+                return true;
+            }
+
+            await context.Response.StartAsync(); // only then is the writer's memory the visitor's own
+            writer.Write(connection.Buffered.Span);
+            connection.Use(there);
+            left -= there;
+            var gathered = there;
             while (left > 0)
             {
-                if (connection.Buffered.Length < left && connection.MakeRoom())
+                var received = connection.TryReceive(writer.GetMemory((int)Math.Min(left, LargestPiece / 2)).Span, left);
+                if (received < 0)
                 {
-                    var receiving = connection.ReceiveAsync();
-                    if (!receiving.IsCompleted)
-                    {
-                        var soFar = connection.Buffered;
-                        if (soFar.Length > 0)
-                        {
-                            await writer.WriteAsync(soFar);
-                            connection.Use(soFar.Length);
-                            left -= soFar.Length;
-                        }
-                        else if (!context.Response.HasStarted)
-                        {
-                            await writer.FlushAsync();
-                        }
-                    }
-
-                    if (await receiving == 0)
-                    {
-                        throw new BadAnswerException($"the connection ended {left - connection.Buffered.Length} bytes before the end of the body");
-                    }
+                    await writer.FlushAsync();
+                    gathered = 0;
+                    await connection.WaitForDataAsync();
+                    continue;
                 }
-                else
+
+                if (received == 0)
                 {
-                    var piece = connection.Buffered;
-                    piece = piece[..(int)Math.Min(piece.Length, left)];
-                    await writer.WriteAsync(piece);
-                    connection.Use(piece.Length);
-                    left -= piece.Length;
+                    throw new BadAnswerException($"the connection ended {left} bytes before the end of the body");
+                }
+
+                writer.Advance(received);
+                left -= received;
+                gathered += received;
+                if (gathered >= LargestPiece && left > 0)
+                {
+                    await writer.FlushAsync();
+                    gathered = 0;
                 }
             }
 
+            await writer.FlushAsync();
             return true;
         }
 

@@ -157,9 +157,10 @@ sealed class Router : IDisposable
             return true;
         }
 
+        InlineCompletions.Leave(context);
         if (!Thread.CurrentThread.IsThreadPoolThread)
         {
-            await Task.Yield(); // a pipelined request may arrive here on a socket thread; what comes next may block, and must not block that one
+            await Task.Yield(); // this request arrived on a socket's thread; what comes next may block, and must not block that one
         }
 
         return false;

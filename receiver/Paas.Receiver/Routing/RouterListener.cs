@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
@@ -17,4 +18,19 @@ static class RouterListener
 
     /// <summary>A request is handled on the pool's thread that received it, not handed on to a second and a third.</summary>
     public static void Prepare(SocketTransportOptions sockets) => sockets.UnsafePreferInlineScheduling = true;
+
+    /// <summary>Visitors who come here in plain HTTP are served on the thread that hears them. Not for TLS: a handshake computes, and all others would wait for it.</summary>
+    public static ListenOptions Prepare(ListenOptions listen)
+    {
+        listen.Use(next => connection =>
+        {
+            if (connection.Features.Get<IConnectionSocketFeature>() is { } visitor)
+            {
+                InlineCompletions.Prefer(visitor.Socket);
+            }
+
+            return next(connection);
+        });
+        return listen;
+    }
 }

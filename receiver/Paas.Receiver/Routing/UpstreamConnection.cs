@@ -66,6 +66,7 @@ sealed class UpstreamConnection : IDisposable
                 ? fresh.ConnectAsync(address, backend.Port, limit.Token)
                 : fresh.ConnectAsync(backend.Host, backend.Port, limit.Token));
             InlineCompletions.Prefer(fresh);
+            fresh.Blocking = false; // what is asked for without waiting is answered without waiting
             return new UpstreamConnection(fresh, target);
         }
         catch (Exception trouble) when (trouble is SocketException or OperationCanceledException)
@@ -133,6 +134,19 @@ sealed class UpstreamConnection : IDisposable
 
     /// <summary>Waits until there is something to receive, without holding a buffer; false at the end.</summary>
     public async ValueTask WaitForDataAsync() => await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+
+    /// <summary>Receives past the buffer what is there already, <paramref name="most"/> bytes at most; 0 at the end, -1 when nothing is there yet.</summary>
+    /// <exception cref="SocketException">The application reset the connection, or it was ended on our side.</exception>
+    public int TryReceive(Span<byte> into, long most)
+    {
+        var count = socket.Receive(into.Length > most ? into[..(int)most] : into, SocketFlags.None, out var trouble);
+        return trouble switch
+        {
+            SocketError.Success => count,
+            SocketError.WouldBlock => -1,
+            _ => throw new SocketException((int)trouble),
+        };
+    }
 
     /// <summary>Receives past the buffer.</summary>
     public ValueTask<int> ReceiveAsync(Memory<byte> into) => socket.ReceiveAsync(into, SocketFlags.None);
@@ -269,37 +283,6 @@ sealed class UpstreamConnection : IDisposable
         }
 
         buffer = own;
-    }
-
-    /// <summary>
-    /// An answer goes on being handled on the thread that learned of its arrival, instead of being handed to another: measured, 17 instead of 20 µs of processor time a request.
-    /// The runtime offers this only for the whole process (DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS), where a blocking call elsewhere could stall it;
-    /// this reaches the same switch for the router's own sockets. Where the runtime has it no more, nothing but speed is lost.
-    /// </summary>
-    static class InlineCompletions
-    {
-        // One thread learns of all arrivals; where there are many processors it would be the narrow place.
-        static bool unwanted = System.Environment.ProcessorCount > 4;
-
-        public static void Prefer(Socket socket)
-        {
-            if (unwanted)
-            {
-                return;
-            }
-
-            try
-            {
-                SetPreferInlineCompletions(socket.SafeHandle, value: true);
-            }
-            catch (MissingMethodException)
-            {
-                unwanted = true;
-            }
-        }
-
-        [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "set_PreferInlineCompletions")]
-        static extern void SetPreferInlineCompletions(SafeSocketHandle handle, bool value);
     }
 }
 

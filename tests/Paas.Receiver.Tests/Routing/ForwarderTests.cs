@@ -166,12 +166,12 @@ public class ForwarderTests
         house.Router.Assign("k", ["k.test"], [raw.Backend]);
         using var visitor = await house.VisitAsync();
         await visitor.WriteAsync("GET / HTTP/1.1\r\nHost: k.test\r\nConnection: close\r\n\r\n");
-        var begun = await visitor.ReadUntilAsync(reset ? "half" : "\r\n\r\n");
+        var begun = reset ? await visitor.ReadUntilAsync("half") : ""; // without waiting the break may overtake even the head
         half.SetResult();
 
         var rest = await visitor.ReadToEndAsync();
 
-        Assert.True(visitor.WasReset || begun.StartsWith("HTTP/1.1 502 ", StringComparison.Ordinal), $"ended politely with: {rest}");
+        Assert.True(visitor.WasReset || (begun + rest).StartsWith("HTTP/1.1 502 ", StringComparison.Ordinal), $"ended politely with: {rest}");
         Assert.DoesNotContain("\r\n0\r\n\r\n", rest, StringComparison.Ordinal);
     }
 

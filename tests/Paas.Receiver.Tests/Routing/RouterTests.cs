@@ -429,6 +429,36 @@ public class RouterTests
         Assert.EndsWith("control plane", await house.TellAsync("GET / HTTP/1.0\r\n\r\n"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_the_control_plane_does_may_block_for_it_never_runs_on_a_sockets_thread()
+    {
+        var pooled = new System.Collections.Concurrent.ConcurrentQueue<bool>();
+        await using var house = await RoutingHouse.OpenAsync(control: async context =>
+        {
+            pooled.Enqueue(Thread.CurrentThread.IsThreadPoolThread);
+            while (await context.Request.Body.ReadAsync(new byte[1]) > 0)
+            {
+                pooled.Enqueue(Thread.CurrentThread.IsThreadPoolThread);
+                await context.Response.WriteAsync("+");
+                await context.Response.Body.FlushAsync();
+            }
+        });
+        house.Router.Assign("k", ["k.test"], [await house.NamedAsync("application")]);
+        using var visitor = await house.VisitAsync();
+        await visitor.WriteAsync("GET / HTTP/1.1\r\nHost: k.test\r\n\r\nPOST / HTTP/1.1\r\nHost: control.test\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
+        foreach (var piece in new[] { "a", "b" })
+        {
+            await visitor.WriteAsync(piece);
+            Assert.NotEqual("", await visitor.ReadUntilAsync("+"));
+        }
+
+        await visitor.WriteAsync("c");
+        await visitor.ReadToEndAsync();
+
+        Assert.True(pooled.Count >= 3);
+        Assert.DoesNotContain(false, pooled);
+    }
+
     internal static async Task UntilAsync(Func<bool> holds)
     {
         var deadline = TimeProvider.System.GetTimestamp();

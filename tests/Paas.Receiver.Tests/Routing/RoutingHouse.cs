@@ -34,7 +34,7 @@ sealed class RoutingHouse : IAsyncDisposable
 
     public HttpClient Client { get; }
 
-    public static async Task<RoutingHouse> OpenAsync(RouterOptions? options = null, HttpProtocols protocols = HttpProtocols.Http1, Action<KestrelServerOptions>? kestrel = null)
+    public static async Task<RoutingHouse> OpenAsync(RouterOptions? options = null, HttpProtocols protocols = HttpProtocols.Http1, Action<KestrelServerOptions>? kestrel = null, RequestDelegate? control = null)
     {
         var router = new Router((options ?? new RouterOptions()) with { ControlHosts = options?.ControlHosts ?? ["control.test"] }, TimeProvider.System, NullLogger<Router>.Instance);
         var builder = WebApplication.CreateSlimBuilder();
@@ -43,7 +43,7 @@ sealed class RoutingHouse : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(server =>
         {
             RouterListener.Prepare(server);
-            server.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = protocols);
+            server.Listen(IPAddress.Loopback, 0, listen => RouterListener.Prepare(listen).Protocols = protocols);
             kestrel?.Invoke(server);
         });
         var app = builder.Build();
@@ -51,7 +51,7 @@ sealed class RoutingHouse : IAsyncDisposable
         {
             if (!await router.TryHandleAsync(context))
             {
-                await context.Response.WriteAsync("control plane");
+                await (control?.Invoke(context) ?? context.Response.WriteAsync("control plane"));
             }
         });
         await app.StartAsync();
