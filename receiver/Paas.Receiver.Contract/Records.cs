@@ -163,8 +163,11 @@ public sealed record RedeployOrder(bool Rebuild = false, IReadOnlyDictionary<str
 public sealed record ConfigEntry(string Name, string Value, bool Masked, string? From = null);
 
 /// <summary>Asks for a token.</summary>
-/// <param name="Project"><c>env/name</c>: good for that project only.</param>
-public sealed record TokenOrder(string? Name = null, bool Admin = false, string? Project = null, DateTimeOffset? ExpiresAt = null);
+/// <param name="Project"><c>env/name</c>: good for that project only. Without a user it is the project's deploy token.</param>
+/// <param name="User">Whose it is; null is the caller's own, or with a project nobody's.</param>
+/// <param name="Permissions">What it is limited to; null is all that its user may do.</param>
+public sealed record TokenOrder(
+    string? Name = null, bool Admin = false, string? Project = null, DateTimeOffset? ExpiresAt = null, string? User = null, IReadOnlyList<string>? Permissions = null);
 
 /// <summary>A token without its secret.</summary>
 public sealed record TokenSummary
@@ -177,6 +180,12 @@ public sealed record TokenSummary
 
     public string? Project { get; init; }
 
+    /// <summary>Whose it is; null is nobody's.</summary>
+    public string? User { get; init; }
+
+    /// <summary>What it is limited to; null is all that its user may do.</summary>
+    public IReadOnlyList<string>? Permissions { get; init; }
+
     public required DateTimeOffset MadeAt { get; init; }
 
     public DateTimeOffset? ExpiresAt { get; init; }
@@ -186,6 +195,128 @@ public sealed record TokenSummary
 
 /// <summary>A token just made. This is the only time its secret is shown.</summary>
 public sealed record TokenMade(TokenSummary Token, string Secret);
+
+/// <summary>Asks for an SSH key to be let in.</summary>
+/// <param name="Key">One line, as in <c>~/.ssh/id_ed25519.pub</c>.</param>
+/// <param name="User">Whose it is; null is the caller's own.</param>
+/// <param name="Project"><c>env/name</c>: a deploy key, good for that project only.</param>
+/// <param name="Push">A deploy key may push as well as fetch.</param>
+public sealed record KeyOrder(string? Key = null, string? Name = null, string? User = null, string? Project = null, bool Push = false);
+
+/// <summary>An SSH key that is let in.</summary>
+public sealed record KeySummary
+{
+    public required long Id { get; init; }
+
+    public required string Name { get; init; }
+
+    public required string Type { get; init; }
+
+    /// <summary>As <c>ssh-keygen -l</c> shows it.</summary>
+    public required string Fingerprint { get; init; }
+
+    public string? User { get; init; }
+
+    public string? Project { get; init; }
+
+    public required bool Push { get; init; }
+
+    public required DateTimeOffset MadeAt { get; init; }
+
+    public DateTimeOffset? UsedAt { get; init; }
+}
+
+/// <summary>Asks for a user.</summary>
+public sealed record UserOrder(string? Name = null, string? FullName = null, string? Email = null);
+
+/// <summary>Changes a user; null leaves as it is.</summary>
+public sealed record UserChange(string? FullName = null, string? Email = null, bool? Disabled = null);
+
+/// <param name="Password">Null takes the password away.</param>
+public sealed record PasswordOrder(string? Password = null);
+
+/// <summary>A user, without any secret.</summary>
+public sealed record UserSummary
+{
+    public required string Name { get; init; }
+
+    public string? FullName { get; init; }
+
+    public string? Email { get; init; }
+
+    /// <summary>Who vouches for the password: <c>local</c> or <c>ldap</c>.</summary>
+    public required string Source { get; init; }
+
+    public required bool Disabled { get; init; }
+
+    public required bool HasPassword { get; init; }
+
+    public required DateTimeOffset MadeAt { get; init; }
+
+    public IReadOnlyList<GrantSummary> Roles { get; init; } = [];
+}
+
+/// <summary>A role that a user has.</summary>
+/// <param name="Environment">Null is everywhere.</param>
+/// <param name="Source"><c>local</c>, or <c>ldap</c> where a group of the directory gave it.</param>
+public sealed record GrantSummary(string Role, string? Environment, string Source);
+
+/// <summary>Gives a role other permissions, or makes it.</summary>
+public sealed record RoleOrder(IReadOnlyList<string>? Permissions = null);
+
+/// <summary>A named set of permissions.</summary>
+public sealed record RoleSummary(string Name, IReadOnlyList<string> Permissions);
+
+/// <summary>Who the receiver takes the caller for.</summary>
+public sealed record WhoAmI
+{
+    public required string Name { get; init; }
+
+    public string? User { get; init; }
+
+    public required bool Admin { get; init; }
+
+    /// <summary>The one project the credential is good for.</summary>
+    public string? Project { get; init; }
+
+    public required string Credential { get; init; }
+
+    /// <summary>Everywhere.</summary>
+    public required IReadOnlyList<string> Permissions { get; init; }
+
+    /// <summary>And in single environments.</summary>
+    public required IReadOnlyDictionary<string, IReadOnlyList<string>> Environments { get; init; }
+
+    public required string From { get; init; }
+}
+
+/// <summary>One line of the audit log.</summary>
+public sealed record AuditRecord
+{
+    public required long Number { get; init; }
+
+    public required string At { get; init; }
+
+    public required string Who { get; init; }
+
+    public required string Credential { get; init; }
+
+    public required string From { get; init; }
+
+    public required string Action { get; init; }
+
+    public required string Subject { get; init; }
+
+    public required string Result { get; init; }
+
+    public string? Detail { get; init; }
+
+    /// <summary>SHA-256 of the line before and of this one's words.</summary>
+    public required string Chain { get; init; }
+}
+
+/// <param name="FirstBroken">The number of the first line that is not as it was written; null when all are whole.</param>
+public sealed record AuditCheck(long? FirstBroken);
 
 /// <summary>What went wrong, after RFC 9457.</summary>
 public sealed record Problem

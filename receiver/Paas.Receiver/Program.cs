@@ -49,8 +49,17 @@ services.AddSingleton(new RefRules(options.DeployBranches));
 services.AddSingleton(new OpenPushes(options.State));
 services.AddSingleton<PackExchange>();
 services.AddSingleton<Newcomers>();
+services.AddSingleton<Reception>();
 services.AddSingleton<Tokens>();
+services.AddSingleton<Users>();
+services.AddSingleton<Keys>();
+services.AddSingleton<Passes>();
+services.AddSingleton<AuditLog>();
+services.AddSingleton(new Proxies(options.TrustedProxies));
+services.AddSingleton<Passwords>();
+services.AddSingleton<IReadOnlyList<IPasswordSource>>(provider => [provider.GetRequiredService<Passwords>()]);
 services.AddSingleton<Gatekeeper>();
+services.AddSingleton<RepositoryGate>();
 
 // The crafts.
 services.AddSingleton<ReleaseStore>();

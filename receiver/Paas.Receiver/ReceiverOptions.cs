@@ -49,6 +49,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_MAX_PUSH</c>, megabytes: what is larger is refused; null is no limit.</summary>
     public int? MaxPush { get; init; }
 
+    /// <summary><c>PAAS_TRUSTED_PROXIES</c>: comma separated addresses and networks; what these say in <c>X-Forwarded-For</c> is believed.</summary>
+    public IReadOnlyList<IPNetwork> TrustedProxies { get; init; } = [];
+
     /// <summary><c>PAAS_HOOKS</c>: the folder of git's hooks and the supervisor; by default the one installed beside the program.</summary>
     public required string HooksDirectory { get; init; }
 
@@ -82,6 +85,7 @@ sealed record ReceiverOptions
             BuildTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_BUILD_TIMEOUT", 1800, mistakes)),
             Settle = Seconds(configuration, "PAAS_SETTLE", 0.5, mistakes),
             MaxPush = string.IsNullOrEmpty(configuration["PAAS_MAX_PUSH"]) ? null : Number(configuration, "PAAS_MAX_PUSH", 1, mistakes),
+            TrustedProxies = Networks(configuration, "PAAS_TRUSTED_PROXIES", mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         if (options.AdminToken is { Length: < 16 })
@@ -109,6 +113,28 @@ sealed record ReceiverOptions
 
     static string[]? Names(string? text) =>
         text is { Length: > 0 } ? text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : null;
+
+    static List<IPNetwork> Networks(IConfiguration configuration, string key, List<string> mistakes)
+    {
+        var networks = new List<IPNetwork>();
+        foreach (var word in Names(configuration[key]) ?? [])
+        {
+            if (IPNetwork.TryParse(word, out var network))
+            {
+                networks.Add(network);
+            }
+            else if (IPAddress.TryParse(word, out var one))
+            {
+                networks.Add(new IPNetwork(one, one.GetAddressBytes().Length * 8));
+            }
+            else
+            {
+                mistakes.Add($"{key}: '{word}' is neither an address nor a network such as 10.0.0.0/8");
+            }
+        }
+
+        return networks;
+    }
 
     static IPEndPoint? Address(IConfiguration configuration, string key, List<string> mistakes)
     {

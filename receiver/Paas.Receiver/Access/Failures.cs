@@ -52,6 +52,20 @@ sealed class Failures(TimeProvider time)
         }
     }
 
+    /// <summary>The newest try was none: it turned out right.</summary>
+    public void Forgive(IPAddress from)
+    {
+        lock (gate)
+        {
+            if (tries.TryGetValue(Key(from), out var recent) && recent.Count > 0)
+            {
+                var others = recent.SkipLast(1).ToList();
+                recent.Clear();
+                others.ForEach(recent.Enqueue);
+            }
+        }
+    }
+
     /// <summary>Addresses remembered just now.</summary>
     public int Count
     {

@@ -11,7 +11,14 @@ namespace Paas.Receiver.Access;
 /// <summary>A token as it is kept: everything but the secret.</summary>
 /// <param name="OnlyProject">The <c>env/name</c> it is good for; null is every project.</param>
 /// <param name="UsedAt">Last use, up to <see cref="Tokens.UseDelay"/> late.</param>
-sealed record Token(long Id, string Name, bool IsAdmin, string? OnlyProject, DateTimeOffset MadeAt, DateTimeOffset? ExpiresAt, DateTimeOffset? UsedAt);
+sealed record Token(long Id, string Name, bool IsAdmin, string? OnlyProject, DateTimeOffset MadeAt, DateTimeOffset? ExpiresAt, DateTimeOffset? UsedAt)
+{
+    /// <summary>The user it stands for; null for one that belongs to nobody.</summary>
+    public string? User { get; init; }
+
+    /// <summary>What it is limited to, whatever its user may do.</summary>
+    public PermissionSet Scope { get; init; } = PermissionSet.All;
+}
 
 /// <summary>The tokens: 192 random bits each, shown once when made, kept as SHA-256, compared in constant time.</summary>
 sealed class Tokens : IDisposable
@@ -53,17 +60,20 @@ sealed class Tokens : IDisposable
     }
 
     /// <summary>Makes a token. Its secret is in the answer and nowhere else.</summary>
+    /// <param name="user">Whose it is; null is nobody's: it may then do what <see cref="Caller.Rights"/> says of such a one.</param>
+    /// <param name="scope">What it is limited to; null is all that its user may do.</param>
     /// <exception cref="Refusal">The name is empty, too long or not printable, or the token would have expired already.</exception>
-    public (Token Token, string Secret) Create(string name, bool isAdmin, string? onlyProject = null, DateTimeOffset? expiresAt = null)
+    public (Token Token, string Secret) Create(
+        string name, bool isAdmin, string? onlyProject = null, DateTimeOffset? expiresAt = null, string? user = null, PermissionSet? scope = null)
     {
         if (string.IsNullOrWhiteSpace(name) || name.Length > LongestName || name.Any(char.IsControl))
         {
             throw new Refusal($"A token's name is 1 to {LongestName} printable characters.");
         }
 
-        if (isAdmin && onlyProject is not null)
+        if (isAdmin && (onlyProject is not null || user is not null || scope is not null))
         {
-            throw new Refusal("An administrator's token is good for every project: leave out one of the two.");
+            throw new Refusal("An administrator's token is nobody's and good for everything: leave out the project, the user and the permissions, or 'admin'.");
         }
 
         var now = time.GetUtcNow();
@@ -73,8 +83,8 @@ sealed class Tokens : IDisposable
         }
 
         var secret = Prefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
-        var id = Insert(name, secret, isAdmin, onlyProject, expiresAt, isFixed: false);
-        return (new Token(id, name, isAdmin, onlyProject, now, expiresAt, null), secret);
+        var id = Insert(name, secret, isAdmin, onlyProject, expiresAt, user, scope);
+        return (new Token(id, name, isAdmin, onlyProject, now, expiresAt, null) { User = user, Scope = scope ?? PermissionSet.All }, secret);
     }
 
     /// <summary>The token with this secret; null when there is none or it has expired.</summary>
@@ -104,6 +114,11 @@ sealed class Tokens : IDisposable
         NoteUse(token.Id, now);
         return token;
     }
+
+    /// <summary>As we make them; so a revoked one is not taken for a password.</summary>
+    public static bool LooksLikeOne(string text) => text.Length == Prefix.Length + 48 && text.StartsWith(Prefix, StringComparison.Ordinal);
+
+    public Token? Get(long id) => database.ReadOne<Row>(Select + " WHERE id = @id", new { id })?.ToToken();
 
     /// <summary>By when they were made.</summary>
     public IReadOnlyList<Token> List() => [.. database.Read<Row>(Select + " ORDER BY id").Select(row => row.ToToken())];
@@ -154,19 +169,19 @@ sealed class Tokens : IDisposable
             return connection.Execute(
                 """
                 INSERT INTO tokens (name, selector, hash, is_admin, fixed, made_at) VALUES ('admin', @Selector, @Hash, 1, 1, @At)
-                ON CONFLICT (hash) DO UPDATE SET is_admin = 1, fixed = 1, project = NULL, expires_at = NULL
+                ON CONFLICT (hash) DO UPDATE SET is_admin = 1, fixed = 1, project = NULL, expires_at = NULL, user = NULL, scope = NULL
                 """,
                 new { Selector = SelectorOf(hash), Hash = hash, At = time.GetUtcNow().ToString("O") });
         });
     }
 
-    long Insert(string name, string secret, bool isAdmin, string? onlyProject, DateTimeOffset? expiresAt, bool isFixed)
+    long Insert(string name, string secret, bool isAdmin, string? onlyProject, DateTimeOffset? expiresAt, string? user, PermissionSet? scope)
     {
         var hash = HashOf(secret);
         return database.Write(connection => connection.ExecuteScalar<long>(
             """
-            INSERT INTO tokens (name, selector, hash, is_admin, project, fixed, made_at, expires_at)
-            VALUES (@Name, @Selector, @Hash, @IsAdmin, @OnlyProject, @IsFixed, @At, @ExpiresAt) RETURNING id
+            INSERT INTO tokens (name, selector, hash, is_admin, project, made_at, expires_at, user, scope)
+            VALUES (@Name, @Selector, @Hash, @IsAdmin, @OnlyProject, @At, @ExpiresAt, @user, @Scope) RETURNING id
             """,
             new
             {
@@ -175,9 +190,10 @@ sealed class Tokens : IDisposable
                 Hash = hash,
                 IsAdmin = isAdmin,
                 OnlyProject = onlyProject,
-                IsFixed = isFixed,
                 At = time.GetUtcNow().ToString("O"),
                 ExpiresAt = expiresAt?.ToString("O"),
+                user,
+                Scope = scope?.ToString(),
             }));
     }
 
@@ -187,7 +203,7 @@ sealed class Tokens : IDisposable
     static long SelectorOf(byte[] hash) => BinaryPrimitives.ReadInt64BigEndian(hash);
 
     const string Select =
-        "SELECT id AS Id, name AS Name, hash AS Hash, is_admin AS IsAdmin, project AS OnlyProject, made_at AS MadeAt, expires_at AS ExpiresAt, used_at AS UsedAt FROM tokens";
+        "SELECT id AS Id, name AS Name, hash AS Hash, is_admin AS IsAdmin, project AS OnlyProject, made_at AS MadeAt, expires_at AS ExpiresAt, used_at AS UsedAt, user AS User, scope AS Scope FROM tokens";
 
     sealed class Row
     {
@@ -207,7 +223,15 @@ sealed class Tokens : IDisposable
 
         public string? UsedAt { get; set; }
 
-        public Token ToToken() => new(Id, Name, IsAdmin, OnlyProject, DateTimeOffset.Parse(MadeAt), Time(ExpiresAt), Time(UsedAt));
+        public string? User { get; set; }
+
+        public string? Scope { get; set; }
+
+        public Token ToToken() => new(Id, Name, IsAdmin, OnlyProject, DateTimeOffset.Parse(MadeAt), Time(ExpiresAt), Time(UsedAt))
+        {
+            User = User,
+            Scope = Scope is null ? PermissionSet.All : PermissionSet.Parse(Scope.Split(',')),
+        };
 
         static DateTimeOffset? Time(string? text) => text is null ? null : DateTimeOffset.Parse(text);
     }

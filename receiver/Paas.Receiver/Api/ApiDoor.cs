@@ -20,12 +20,13 @@ sealed class ProblemException(int status, string detail) : Exception(detail)
 /// Everything below <c>/api/</c> passes here first: nobody unknown gets further, bodies are small, and whatever goes wrong ends as one kind of
 /// document.
 /// </summary>
-sealed partial class ApiDoor(Gatekeeper gatekeeper, ILogger<ApiDoor> logger)
+sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog audit, ILogger<ApiDoor> logger)
 {
     /// <summary>Bytes. Orders are a line or two.</summary>
     const long LargestBody = 64 * 1024;
 
     const string Scheme = "Bearer ";
+    const string ApiPrefix = "/api/";
 
     public async Task ServeAsync(HttpContext context, RequestDelegate next)
     {
@@ -43,7 +44,8 @@ sealed partial class ApiDoor(Gatekeeper gatekeeper, ILogger<ApiDoor> logger)
 
         try
         {
-            context.Features.Set(new Asker(await IdentifyAsync(context), AddressOf(context)));
+            var caller = await IdentifyAsync(context);
+            context.Features.Set(new Asker(caller, caller.CameFrom ?? AddressOf(context)));
             await next(context);
             if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentType: null })
             {
@@ -65,10 +67,26 @@ sealed partial class ApiDoor(Gatekeeper gatekeeper, ILogger<ApiDoor> logger)
             // The one place that turns trouble into an answer: theirs with its words, ours with none.
             await AnswerAsync(context, e);
         }
+
+        Record(context);
     }
 
-    /// <summary>The bytes a client was seen to come from; a proxy in front counts as one client.</summary>
-    static IPAddress AddressOf(HttpContext context) => context.Connection.RemoteIpAddress ?? IPAddress.None;
+    IPAddress AddressOf(HttpContext context) => proxies.ClientOf(context.Connection.RemoteIpAddress, context.Request.Headers["X-Forwarded-For"]);
+
+    /// <summary>Whatever was asked for that is no mere reading, done or refused.</summary>
+    void Record(HttpContext context)
+    {
+        if (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method)
+            || context.GetEndpoint() is not RouteEndpoint endpoint || context.Features.Get<Asker>() is not { } asker)
+        {
+            return;
+        }
+
+        audit.Add(new AuditEntry(
+            asker.Caller.Name, asker.Caller.Credential, asker.From.ToString(),
+            endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName ?? $"{context.Request.Method} {endpoint.RoutePattern.RawText}",
+            context.Request.Path.Value![ApiPrefix.Length..], context.Response.StatusCode.ToString(), context.Features.Get<AuditNote>()?.Text));
+    }
 
     async Task<Caller> IdentifyAsync(HttpContext context)
     {
@@ -129,3 +147,6 @@ sealed partial class ApiDoor(Gatekeeper gatekeeper, ILogger<ApiDoor> logger)
 
 /// <summary>Who asks in this request, and from where.</summary>
 sealed record Asker(Caller Caller, IPAddress From);
+
+/// <summary>What the audit log says beside the path; nothing secret.</summary>
+sealed record AuditNote(string Text);

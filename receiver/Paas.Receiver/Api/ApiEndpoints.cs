@@ -9,6 +9,7 @@ static class ApiEndpoints
     public static IServiceCollection AddApi(this IServiceCollection services) => services
         .AddSingleton<ApiDoor>()
         .AddSingleton<Desk>()
+        .AddSingleton<Credentials>()
         .AddSingleton<Summaries>()
         .AddSingleton<EventStream>()
         .ConfigureHttpJsonOptions(json =>
@@ -30,5 +31,8 @@ static class ApiEndpoints
         api.MapDeployments();
         api.MapApplicationLogs();
         api.MapTokens();
+        api.MapKeys();
+        api.MapUsers();
+        api.MapAudit();
     }
 }

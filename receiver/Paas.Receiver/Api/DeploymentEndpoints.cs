@@ -30,7 +30,7 @@ static class DeploymentEndpoints
         api.MapPost("/projects/{environment}/{project}/rollback", (string environment, string project, RollbackOrder? order, HttpContext context, Desk desk, DeploymentQueue queue) =>
             Submit(context, queue, new DeploymentRequest
             {
-                Project = desk.Project(context, environment, project, Permission.Deploy),
+                Project = desk.Project(context, environment, project, Permission.Deploy, Permission.ApplicationRouting),
                 Kind = DeploymentKind.Rollback,
                 TargetRelease = order?.Release is < 1 ? throw new ProblemException(StatusCodes.Status400BadRequest, "Releases count from 1.") : order?.Release,
                 CodeOnly = order?.CodeOnly ?? false,
@@ -41,7 +41,7 @@ static class DeploymentEndpoints
         api.MapPost("/projects/{environment}/{project}/redeploy", (string environment, string project, RedeployOrder? order, HttpContext context, Desk desk, DeploymentQueue queue) =>
             Submit(context, queue, new DeploymentRequest
             {
-                Project = desk.Project(context, environment, project, Permission.Deploy),
+                Project = desk.Project(context, environment, project, Permission.Deploy, Permission.ApplicationRouting),
                 Kind = DeploymentKind.Redeploy,
                 Rebuild = order?.Rebuild ?? false,
                 Wishes = new Wishes { Set = SetIn(order?.Set) },
@@ -51,8 +51,8 @@ static class DeploymentEndpoints
 
         api.MapPost("/projects/{environment}/{project}/deployments/{id}/cancel", (string environment, string project, string id, HttpContext context, Desk desk, DeploymentQueue queue) =>
         {
-            var of = desk.Project(context, environment, project, Permission.Deploy);
-            var (entry, _) = desk.Deployment(context, id, Permission.Deploy, of);
+            var of = desk.Project(context, environment, project, Permission.JobAbort);
+            var (entry, _) = desk.Deployment(context, id, Permission.JobAbort, of);
             return queue.Cancel(entry.Id, Desk.AskerOf(context).Caller.Name)
                 ? Watch(entry.Id)
                 : throw new Refusal($"{entry.Id} has ended already.");

@@ -17,8 +17,16 @@ sealed class Desk(ProjectStore projects, Gatekeeper gatekeeper, Journal journal)
     public IReadOnlyList<Project> Visible(HttpContext context) =>
         [.. projects.List().Where(project => gatekeeper.May(AskerOf(context).Caller, Permission.View, project))];
 
-    public Project Project(HttpContext context, string environment, string project, Permission permission) =>
-        Known(environment, project) is { } found ? Allowed(context, found, permission, "such project") : throw ProblemException.Missing("such project");
+    public Project Project(HttpContext context, string environment, string project, params ReadOnlySpan<Permission> permissions)
+    {
+        var found = Known(environment, project) ?? throw ProblemException.Missing("such project");
+        foreach (var permission in permissions)
+        {
+            Allowed(context, found, permission, "such project");
+        }
+
+        return found;
+    }
 
     /// <summary>A deployment by its id alone, or one that must be of a certain project.</summary>
     public (JournalEntry Entry, Project Project) Deployment(HttpContext context, string id, Permission permission, Project? of = null)
@@ -37,6 +45,26 @@ sealed class Desk(ProjectStore projects, Gatekeeper gatekeeper, Journal journal)
         var asker = AskerOf(context);
         return gatekeeper.May(asker.Caller, Permission.Administer) ? asker : throw new ProblemException(StatusCodes.Status403Forbidden, "Only an administrator may do this.");
     }
+
+    /// <summary>One who may do this in an environment; without one, everywhere.</summary>
+    public Asker Allowed(HttpContext context, Permission permission, EnvironmentName? environment = null)
+    {
+        var asker = AskerOf(context);
+        var may = environment is null ? gatekeeper.May(asker.Caller, permission) : gatekeeper.May(asker.Caller, permission, environment);
+        return may ? asker : throw new ProblemException(StatusCodes.Status403Forbidden, $"This takes the permission {PermissionSet.NameOf(permission)}{(environment is null ? "" : $" in {environment}")}.");
+    }
+
+    /// <summary>One whose credential is as good as its owner, and who has all the rights that are about to be given to somebody.</summary>
+    public void MayHandOut(HttpContext context, Rights rights)
+    {
+        if (!gatekeeper.Covers(AskerOf(context).Caller, rights))
+        {
+            throw new ProblemException(StatusCodes.Status403Forbidden, "Nobody hands out more than they may do themselves.");
+        }
+    }
+
+    /// <summary>Beside the path in the audit log. Nothing secret.</summary>
+    public static void Note(HttpContext context, string text) => context.Features.Set(new AuditNote(text));
 
     public static Asker AskerOf(HttpContext context) => context.Features.GetRequiredFeature<Asker>();
 

@@ -71,10 +71,39 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
         Name = token.Name,
         Admin = token.IsAdmin,
         Project = token.OnlyProject,
+        User = token.User,
+        Permissions = token.Scope == PermissionSet.All ? null : token.Scope.List(),
         MadeAt = token.MadeAt,
         ExpiresAt = token.ExpiresAt,
         UsedAt = token.UsedAt,
     };
+
+    public static KeySummary Of(AccessKey key) => new()
+    {
+        Id = key.Id,
+        Name = key.Name,
+        Type = key.Type,
+        Fingerprint = key.Fingerprint,
+        User = key.User,
+        Project = key.OnlyProject,
+        Push = key.MayPush,
+        MadeAt = key.MadeAt,
+        UsedAt = key.UsedAt,
+    };
+
+    public static UserSummary Of(User user) => new()
+    {
+        Name = user.Name,
+        FullName = user.FullName,
+        Email = user.Email,
+        Source = user.Source,
+        Disabled = user.Disabled,
+        HasPassword = user.HasPassword,
+        MadeAt = user.MadeAt,
+        Roles = [.. user.Grants.Select(grant => new GrantSummary(grant.Role, grant.Environment, grant.Source))],
+    };
+
+    public static RoleSummary Of(Role role) => new(role.Name, role.Permissions.List());
 
     public static OutcomeEvent Of(Outcome outcome) => new(Word(outcome), outcome is Outcome.Live or Outcome.LiveButUntidy);
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dapper;
+using Paas.Receiver.Access;
 using Paas.Receiver.Archives;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Storage;
@@ -96,6 +97,7 @@ sealed class Journal(Database database, TimeProvider time)
                 FinishStep(connection, id, step.Value);
             }
 
+            Record(connection, id, outcome, failure);
             return connection.Execute(
                 "UPDATE deployments SET state = 'finished', outcome = @Outcome, failure = @Failure, finished_at = @Now WHERE id = @Id",
                 new { Id = id.Value, Outcome = outcome.ToString(), Failure = failure, Now });
@@ -136,6 +138,20 @@ sealed class Journal(Database database, TimeProvider time)
     public IReadOnlyList<StepRecord> Steps(ReleaseId id) =>
         database.Read<StepRecord>(
             "SELECT name AS Name, started_at AS StartedAt, finished_at AS FinishedAt FROM steps WHERE deployment = @Id ORDER BY number", new { Id = id.Value });
+
+    /// <summary>In the audit log, with the outcome itself: neither is ever there without the other.</summary>
+    void Record(System.Data.IDbConnection connection, ReleaseId id, Outcome outcome, string? failure)
+    {
+        var asked = connection.QueryFirstOrDefault<JournalEntry>(
+            "SELECT environment AS Environment, project AS Project, kind AS Kind, asked_by AS By, asked_from AS \"From\" FROM deployments WHERE id = @Id", new { Id = id.Value });
+        if (asked is not null)
+        {
+            AuditLog.Add(
+                connection,
+                new AuditEntry(asked.By, "", asked.From, "deployment", $"{asked.Environment}/{asked.Project}", outcome.ToString(), $"{asked.Kind} {id}{(failure is null ? "" : $": {failure.Split('\n')[0]}")}"),
+                time.GetUtcNow());
+        }
+    }
 
     int FinishStep(System.Data.IDbConnection connection, ReleaseId id, int number) =>
         connection.Execute("UPDATE steps SET finished_at = @Now WHERE deployment = @Id AND number = @Number", new { Id = id.Value, Number = number, Now });

@@ -30,6 +30,8 @@ sealed record RepositoryAddress
         _ => null,
     };
 
+    public override string ToString() => $"{(Environment is null ? "" : $"{Environment}/")}{Project}{(Kind == RepositoryKind.Pillar ? "/pillar" : "")}.git";
+
     static RepositoryAddress? Of(string? environment, string project, RepositoryKind kind)
     {
         EnvironmentName? where = null;

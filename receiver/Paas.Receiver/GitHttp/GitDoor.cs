@@ -2,29 +2,25 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Paas.Receiver.Access;
 using Paas.Receiver.Git;
-using Paas.Receiver.Projects;
 
 namespace Paas.Receiver.GitHttp;
 
 /// <summary>Serves clone, fetch and push over HTTP: who asks, for which repository, may they; then git speaks for itself.</summary>
 /// <remarks>401 without credentials, 404 for what is not there and for what the caller may not see, 403 for what it may see but not do.</remarks>
 sealed partial class GitDoor(
-    ProjectStore projects, Gatekeeper gatekeeper, GitProgram git, PackExchange exchange, OpenPushes pushes, Newcomers newcomers, ILogger<GitDoor> logger)
+    Gatekeeper gatekeeper, RepositoryGate gate, Reception reception, PackExchange exchange, Proxies proxies, AuditLog audit, ILogger<GitDoor> logger)
 {
     const string Prefix = "/git/";
     const string InfoRefs = "/info/refs";
 
     // Slower than this for ten minutes is nobody: a client that packs a large repository is silent, but not that long.
     static readonly MinDataRate SlowestClient = new(bytesPerSecond: 1, gracePeriod: TimeSpan.FromMinutes(10));
-
-    readonly GitRepository nothing = new(Path.Combine(git.Home, "empty.git"), git);
 
     public async Task ServeAsync(HttpContext context)
     {
@@ -129,29 +125,17 @@ sealed partial class GitDoor(
     }
 
     /// <summary>404 for what is not there or must not be seen, 403 for what may be seen and not done, null when it may be done.</summary>
-    int? Refused(Caller caller, Wish wish)
-    {
-        if (projects.FindEnvironment(wish.Address.Environment) is not { } environment)
+    int? Refused(Caller caller, Wish wish) =>
+        gate.Ask(caller, wish.Address.Environment, wish.Address.Project, wish.Address.Kind == RepositoryKind.Pillar, wish.Service == GitService.ReceivePack) switch
         {
-            return StatusCodes.Status404NotFound;
-        }
-
-        var key = new Project(environment, wish.Address.Project).Key;
-        var exists = projects.Find(key) is not null;
-        if (!gatekeeper.May(caller, Permission.View, key) || (!exists && wish.Service == GitService.UploadPack))
-        {
-            return StatusCodes.Status404NotFound;
-        }
-
-        var needed = wish.Address.Kind == RepositoryKind.Pillar ? Permission.Configure
-            : wish.Service == GitService.ReceivePack ? Permission.Deploy : Permission.View;
-        return gatekeeper.May(caller, needed, key) && (exists || gatekeeper.May(caller, Permission.CreateProject, key))
-            ? null : StatusCodes.Status403Forbidden;
-    }
+            RepositoryAnswer.Missing => StatusCodes.Status404NotFound,
+            RepositoryAnswer.Forbidden => StatusCodes.Status403Forbidden,
+            _ => null,
+        };
 
     async Task AdvertiseAsync(HttpContext context, Wish wish)
     {
-        var repository = await FindRepositoryAsync(wish, context.RequestAborted);
+        var repository = await reception.FindAsync(wish.Address, context.RequestAborted);
         var name = PackExchange.NameOf(wish.Service);
         var protocol = ProtocolOf(context);
         context.Response.ContentType = $"application/x-{name}-advertisement";
@@ -166,7 +150,7 @@ sealed partial class GitDoor(
 
     async Task SendAsync(HttpContext context, Wish wish)
     {
-        var repository = await FindRepositoryAsync(wish, context.RequestAborted);
+        var repository = await reception.FindAsync(wish.Address, context.RequestAborted);
         context.Response.ContentType = "application/x-git-upload-pack-result";
         await using var body = BodyOf(context);
         Conclude(context, wish, await exchange.UploadPackAsync(repository, stateless: true, ProtocolOf(context), body, context.Response.Body, context.RequestAborted));
@@ -174,34 +158,13 @@ sealed partial class GitDoor(
 
     async Task ReceiveAsync(HttpContext context, Wish wish, Caller caller)
     {
-        var (project, isNew) = newcomers.Enter(wish.Address.Environment, wish.Address.Project);
-        try
-        {
-            var push = new Push(RandomNumberGenerator.GetHexString(24, lowercase: true), project, wish.Address.Kind, caller.Name, AddressOf(context).ToString());
-            await new GitRepository(push.RepositoryPath, git).CreateAsync(CancellationToken.None);
-            using var open = pushes.Open(push, isNew);
-            context.Response.ContentType = "application/x-git-receive-pack-result";
-            await using var body = BodyOf(context);
-            Conclude(context, wish, await exchange.ReceivePackAsync(open, stateless: true, ProtocolOf(context), body, context.Response.Body, context.RequestAborted));
-        }
-        finally
-        {
-            newcomers.Leave(project);
-        }
-    }
-
-    /// <summary>The repository, or an empty one in its place while nothing was pushed to it yet.</summary>
-    async Task<GitRepository> FindRepositoryAsync(Wish wish, CancellationToken ct)
-    {
-        var project = new Project(projects.FindEnvironment(wish.Address.Environment)!, wish.Address.Project);
-        var repository = new GitRepository(wish.Address.Kind == RepositoryKind.Pillar ? project.PillarRepository : project.ProjectRepository, git);
-        if (repository.Exists)
-        {
-            return repository;
-        }
-
-        await nothing.CreateAsync(ct);
-        return nothing;
+        context.Response.ContentType = "application/x-git-receive-pack-result";
+        await using var body = BodyOf(context);
+        var from = AddressOf(context).ToString();
+        var result = await reception.ReceiveAsync(
+            wish.Address, caller.Name, from, stateless: true, ProtocolOf(context), body, context.Response.Body, context.RequestAborted);
+        audit.Add(new AuditEntry(caller.Name, caller.Credential, from, "push", wish.Address.ToString(), result.ExitCode == 0 ? "received" : "failed", "over HTTP"));
+        Conclude(context, wish, result);
     }
 
     /// <summary>The request's bytes, unpacked, without a limit of size.</summary>
@@ -239,12 +202,7 @@ sealed partial class GitDoor(
 
     static string? ProtocolOf(HttpContext context) => PackExchange.ProtocolOf(context.Request.Headers["Git-Protocol"]);
 
-    static IPAddress AddressOf(HttpContext context) => context.Connection.RemoteIpAddress switch
-    {
-        null => IPAddress.None,
-        { IsIPv4MappedToIPv6: true } mapped => mapped.MapToIPv4(),
-        var address => address,
-    };
+    IPAddress AddressOf(HttpContext context) => proxies.ClientOf(context.Connection.RemoteIpAddress, context.Request.Headers["X-Forwarded-For"]);
 
     /// <summary>What a request wants of which repository.</summary>
     sealed record Wish(RepositoryAddress Address, GitService Service, bool IsAdvertisement)

@@ -10,6 +10,9 @@ namespace Paas.Receiver.Storage;
 /// <remarks>One writing connection behind a lock (SQLite has one writer anyway) and pooled reading ones, which never wait for it.</remarks>
 sealed class Database : IDisposable
 {
+    // Databases of before 060 only say how many scripts they have seen.
+    static readonly string[] FirstScripts = ["001-projects.sql", "002-deployments.sql", "010-access.sql"];
+
     readonly Lock writing = new();
     readonly SqliteConnection writer;
     readonly string connectionString;
@@ -90,24 +93,34 @@ sealed class Database : IDisposable
         return connection;
     }
 
+    // By name and not by number: scripts of different hands may come in any order, each runs once.
     void Migrate()
     {
         var assembly = Assembly.GetExecutingAssembly();
         var scripts = assembly.GetManifestResourceNames().Where(name => name.EndsWith(".sql", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
-        var done = writer.ExecuteScalar<int>("PRAGMA user_version");
-        if (done > scripts.Count)
+        var numbered = writer.ExecuteScalar<int>("PRAGMA user_version");
+        Execute(writer, "CREATE TABLE IF NOT EXISTS schema_scripts (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID");
+        var done = writer.Query<string>("SELECT name FROM schema_scripts").ToHashSet(StringComparer.Ordinal);
+        foreach (var counted in FirstScripts.Take(numbered).Where(done.Add))
         {
-            throw new InvalidOperationException($"The database was written by a newer receiver (schema {done}, this one knows {scripts.Count}). Start that one.");
+            writer.Execute("INSERT INTO schema_scripts (name) VALUES (@counted)", new { counted });
         }
 
-        foreach (var (script, number) in scripts.Select((name, index) => (name, index + 1)).Skip(done))
+        var unknown = done.Except(scripts).ToList();
+        if (unknown.Count > 0)
+        {
+            throw new InvalidOperationException($"The database was written by a newer receiver (this one does not know {string.Join(", ", unknown)}). Start that one.");
+        }
+
+        foreach (var script in scripts.Where(script => !done.Contains(script)))
         {
             using var reader = new StreamReader(assembly.GetManifestResourceStream(script)!);
             var sql = reader.ReadToEnd();
             lock (writing)
             {
                 using var transaction = writer.BeginTransaction();
-                Execute(writer, sql + $"; PRAGMA user_version = {number}");
+                Execute(writer, sql);
+                writer.Execute("INSERT INTO schema_scripts (name) VALUES (@script)", new { script });
                 transaction.Commit();
             }
         }

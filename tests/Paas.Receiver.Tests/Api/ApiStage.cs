@@ -24,15 +24,18 @@ sealed class ApiStage : IAsyncDisposable
     readonly WebApplication server;
     readonly Database opened;
 
-    ApiStage(WebApplication app, Database database, string root, ManualTime time)
+    ApiStage(WebApplication app, Database database, AccessRoom access, string root, ManualTime time)
     {
         Time = time;
+        Access = access;
         server = app;
         opened = database;
         Root = root;
     }
 
     public string Root { get; }
+
+    public AccessRoom Access { get; }
 
     /// <summary>The gatekeeper's clock: move it on and throttling is over.</summary>
     public ManualTime Time { get; }
@@ -68,15 +71,14 @@ sealed class ApiStage : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         var time = new ManualTime();
-        builder.Services
+        var access = new AccessRoom(database, time);
+        access.AddTo(builder.Services)
             .AddSingleton(TimeProvider.System)
             .AddSingleton(database)
             .AddSingleton(await Cage.ProbeAsync(state))
             .AddSingleton<GeneratedSecrets>()
             .AddSingleton(ProjectStore.Open(database, environment, TimeProvider.System))
             .AddSingleton(new GitProgram(Path.Combine(state, "git"), hooks))
-            .AddSingleton(new Tokens(database, time))
-            .AddSingleton(provider => new Gatekeeper(provider.GetRequiredService<Tokens>(), time))
             .AddSingleton<ReleaseStore>()
             .AddSingleton<Archivist>()
             .AddSingleton<Bundler>()
@@ -101,7 +103,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddApi();
         var app = builder.Build();
         app.MapApi();
-        var stage = new ApiStage(app, database, root, time);
+        var stage = new ApiStage(app, database, access, root, time);
         await app.StartAsync();
         stage.Url = new Uri(app.Urls.Single() + "/");
         var tokens = stage.The<Tokens>();
@@ -189,6 +191,7 @@ sealed class ApiStage : IAsyncDisposable
         await Task.WhenAll(new[] { Hello, Other }.SelectMany(The<DeploymentQueue>().InLine).Select(deployment => deployment.Finished));
         await server.StopAsync();
         await server.DisposeAsync();
+        Access.Dispose();
         opened.Dispose();
         Directory.Delete(Root, recursive: true);
     }

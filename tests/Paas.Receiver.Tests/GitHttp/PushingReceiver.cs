@@ -40,11 +40,10 @@ sealed class PushingReceiver : IAsyncDisposable
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        var tokens = new Tokens(database, TimeProvider.System);
-        tokens.EnsureAdmin(Token);
-        Tokens = tokens;
-        builder.Services.AddSingleton(Projects).AddSingleton(Git).AddSingleton(Pushes).AddSingleton(new Gatekeeper(tokens, TimeProvider.System));
-        builder.Services.AddSingleton<PackExchange>().AddSingleton<Newcomers>().AddSingleton<GitDoor>();
+        Access = new AccessRoom(database, TimeProvider.System);
+        Tokens.EnsureAdmin(Token);
+        Access.AddTo(builder.Services.AddSingleton(Projects).AddSingleton(Git).AddSingleton(Pushes));
+        builder.Services.AddSingleton<PackExchange>().AddSingleton<Newcomers>().AddSingleton<Reception>().AddSingleton<GitDoor>();
         builder.Services.AddSingleton(services => new PushHooks(
             new RefRules(["main", "master"]), Git, Submit, RefMoved.Add, (push, deploys, _) => Task.FromResult(Check(push, deploys)),
             services.GetRequiredService<ILogger<PushHooks>>()));
@@ -57,7 +56,9 @@ sealed class PushingReceiver : IAsyncDisposable
 
     public string Token { get; }
 
-    public Tokens Tokens { get; }
+    public AccessRoom Access { get; }
+
+    public Tokens Tokens => Access.Tokens;
 
     public Uri Address { get; private set; } = null!;
 
@@ -115,7 +116,7 @@ sealed class PushingReceiver : IAsyncDisposable
     {
         await app.StopAsync();
         await app.DisposeAsync();
-        Tokens.Dispose();
+        Access.Dispose();
         database.Dispose();
         Directory.Delete(Root, recursive: true);
     }
