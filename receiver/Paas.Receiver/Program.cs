@@ -77,7 +77,9 @@ services.AddSingleton(new Limits(options.StartTimeout, options.StopTimeout, opti
 services.AddSingleton(new DeploymentLogs(options.State));
 services.AddSingleton<Journal>();
 services.AddSingleton<Visitors>();
+services.AddSingleton<AdditionStore>();
 services.AddSingleton<Launches>();
+services.AddSingleton<ProjectHooks>();
 services.AddSingleton<Bounces>();
 services.AddSingleton<CookingWorkflow>();
 services.AddSingleton<RollbackWorkflow>();

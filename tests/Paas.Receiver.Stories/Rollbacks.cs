@@ -166,7 +166,7 @@ public class Rollbacks(ITestOutputHelper output)
     }
 
     /// <summary>Asks for it and follows it to its end.</summary>
-    static async Task<string> RollBackAsync(ReceiverProcess receiver, string project, int target, bool codeOnly = false)
+    internal static async Task<string> RollBackAsync(ReceiverProcess receiver, string project, int target, bool codeOnly = false)
     {
         var url = await AskForRollbackAsync(receiver, project, target, codeOnly);
         for (var patience = 0; patience < 3000; patience++)

@@ -113,6 +113,6 @@ sealed class DraftBuilder(Cage cage, string root, TimeSpan longest)
         RunSource = draft.Directory,
         CopyOnWrite = WritesElsewhere,
         Scratch = scratch,
-        Writable = [cache],
+        Writable = [cache, .. draft.Shared],
     };
 }

@@ -26,13 +26,13 @@ sealed class Bounces(ReleaseStore releases, Launches launches, Fleet fleet, Visi
             ? ByName["downthenup"]
             : Of(ManifestReader.Read(target.Directory), target);
 
-    public Changeover Prepare(Run run, Release next, ReleaseId? dataFrom = null) =>
-        new(run.Old, next, run.Id, dataFrom, run.Steps, run.Undo, run.Log, releases, launches, fleet, visitors, archivist, limits);
+    public Changeover Prepare(Run run, Release next, StepHooks hooks, ReleaseId? dataFrom = null) =>
+        new(run.Old, next, run.Id, dataFrom, hooks, run.Steps, run.Undo, run.Log, releases, launches, fleet, visitors, archivist, limits);
 
     static bool HoldsData(Project project, ReleaseId backup) =>
         Path.Combine(project.Archives, backup.Value, "data") is var data && Directory.Exists(data) && Directory.EnumerateFileSystemEntries(data).Any();
 
     static bool KeepsData(Release release) =>
         Directory.EnumerateFileSystemEntries(release.Project.Data).Any()
-        || ((string[])["upgrade", "backup", "restore"]).Any(hook => File.Exists(Path.Combine(release.Directory, ".paas", "hooks", hook)));
+        || ProjectHooks.Any(release.Directory, "upgrade", "backup", "restore");
 }

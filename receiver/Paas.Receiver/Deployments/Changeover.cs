@@ -11,10 +11,11 @@ namespace Paas.Receiver.Deployments;
 /// a strategy only puts them in order.
 /// </summary>
 sealed class Changeover(
-    Release? old, Release next, ReleaseId deployment, ReleaseId? dataFrom, Steps steps, UndoLog undo, LogStream log,
+    Release? old, Release next, ReleaseId deployment, ReleaseId? dataFrom, StepHooks hooks, Steps steps, UndoLog undo, LogStream log,
     ReleaseStore releases, Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, Limits limits)
 {
     Launch? launch;
+    bool oldIsStopped;
 
     /// <summary>Visitors wait from here on.</summary>
     public Task HoldAsync() => steps.RunAsync(
@@ -27,22 +28,30 @@ sealed class Changeover(
         new LetVisitorsIn());
 
     /// <summary>The old release ends; nothing of it is left when this returns.</summary>
-    public Task StopOldAsync(bool drain) => old is null ? Task.CompletedTask : steps.RunAsync(
+    public Task StopOldAsync(bool drain, CancellationToken ct) => old is null ? Task.CompletedTask : steps.RunAsync(
         Step.Stop,
         async () =>
         {
+            await hooks.RunAsync(old, "pre_stop", deployment, ct);
             if (drain)
             {
                 await visitors.DrainAsync(old, limits.Stop);
             }
 
             await fleet.StopAsync(old.Project, old.Id);
+            oldIsStopped = true;
+            await hooks.RunAsync(old, "post_stop", deployment, ct);
         },
         new StartAgain(old.Id.Value));
 
     /// <summary>Data as it is, then the project's own dumps (R9.4, R9.5). A failure here has touched nothing (A15).</summary>
     public Task BackUpAsync(CancellationToken ct) => steps.RunAsync(Step.BackUp, async () =>
     {
+        if (!hooks.Choice.Runs("backup"))
+        {
+            return;
+        }
+
         var report = await archivist.TakeAsync(next.Project, deployment, ct);
         if (report.Files > 0)
         {
@@ -51,7 +60,7 @@ sealed class Changeover(
 
         if (old is not null)
         {
-            await launches.RunHookAsync(old, "backup", deployment, log, ct);
+            await hooks.RunAsync(old, "backup", deployment, ct);
         }
     });
 
@@ -61,18 +70,32 @@ sealed class Changeover(
         async () =>
         {
             await archivist.RestoreAsync(next.Project, dataFrom, deployment);
-            await launches.RunHookAsync(next, "restore", dataFrom, log, ct);
+            await hooks.RunAsync(next, "restore", dataFrom, ct);
             log.Detail($"data is as {next} left it; what it was until now is kept in {Path.Combine(next.Project.Archives, deployment.Value)}");
         },
         WaysBackToTheData());
 
     /// <summary>A Procfile's <c>release:</c>; not for a release that served before, which has changed the data already. From here on something may touch the data, so from here on a failure brings it back.</summary>
     public Task RunReleaseCommandAsync(CancellationToken ct) => steps.RunAsync(
-        Step.Release, async () => _ = !next.HasServed && await launches.RunReleaseCommandAsync(next, log, ct), dataFrom is null ? WaysBackToTheData() : []);
+        Step.Release,
+        async () =>
+        {
+            if (!next.HasServed && hooks.Choice.Runs("release"))
+            {
+                await launches.RunReleaseCommandAsync(next, log, ct);
+            }
+
+            await hooks.RunAsync(next, "deploy", deployment, ct);
+        },
+        dataFrom is null ? WaysBackToTheData() : []);
 
     public Task StartAsync(CancellationToken ct) => steps.RunAsync(
         Step.Start,
-        async () => await fleet.StartAsync(await LaunchAsync(ct), ct),
+        async () =>
+        {
+            await hooks.RunAsync(next, "pre_start", deployment, ct);
+            await fleet.StartAsync(await LaunchAsync(ct), ct);
+        },
         new StopRelease(next.Id.Value));
 
     /// <summary>Every instance answers, or the reason why not with the application's own last words.</summary>
@@ -85,10 +108,20 @@ sealed class Changeover(
         }
 
         visitors.Introduce(next, (await LaunchAsync(ct)).Types);
+        await hooks.RunAsync(next, "post_start", deployment, ct);
     });
 
-    public Task UpgradeAsync(CancellationToken ct) => steps.RunAsync(
-        Step.Upgrade, async () => _ = !next.HasServed && await launches.RunHookAsync(next, "upgrade", deployment, log, ct));
+    /// <summary>What a healthy release does before its visitors arrive; an upgrade not again for one that served before (R14 post_deploy, upgrade, post_install).</summary>
+    public Task UpgradeAsync(CancellationToken ct) => steps.RunAsync(Step.Upgrade, async () =>
+    {
+        await hooks.RunAsync(next, "post_deploy", deployment, ct);
+        if (!next.HasServed)
+        {
+            await hooks.RunAsync(next, "upgrade", deployment, ct);
+        }
+
+        await hooks.RunAsync(next, "post_install", deployment, ct);
+    });
 
     /// <summary>The last thing that can fail happens before the first visitor arrives.</summary>
     public Task PromoteAsync() => steps.RunAsync(
@@ -128,15 +161,25 @@ sealed class Changeover(
     /// <summary>Whoever is still being answered by the old release is answered to the end, within the deadline; then it ends.</summary>
     public Task RetireAsync() => old is null ? Task.CompletedTask : steps.RunAsync(Step.Retire, async () =>
     {
+        if (!oldIsStopped)
+        {
+            await hooks.TryAsync(old, "pre_stop", deployment, CancellationToken.None);
+        }
+
         await visitors.DrainAsync(old, limits.Stop);
         await fleet.StopAsync(old.Project, old.Id);
+        if (!oldIsStopped)
+        {
+            await hooks.TryAsync(old, "post_stop", deployment, CancellationToken.None);
+        }
+
         visitors.Forget(old.Project, old.Id);
     });
 
     /// <summary>Put together once: it reads the release's manifest, and its pillar out of git.</summary>
     async Task<Launch> LaunchAsync(CancellationToken ct) => launch ??= await launches.OfAsync(next, ct);
 
-    IReadOnlyList<Undo> WaysBackToTheData() => old is null
+    IReadOnlyList<Undo> WaysBackToTheData() => !hooks.Choice.Runs("backup") ? [] : old is null
         ? [new RestoreData(deployment.Value)]
         : [new ReloadDumps(deployment.Value, old.Id.Value), new RestoreData(deployment.Value)];
 }

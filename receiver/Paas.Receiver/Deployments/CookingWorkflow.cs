@@ -24,7 +24,7 @@ sealed record Run(Deployment Deployment, Release? Old, Steps Steps, UndoLog Undo
 /// 1 checkout · 2 configure · 3 build · 4 seal · 5 bundle (alongside) · 6–16 the bounce. See docs/the-push.md; the numbers are the same.
 /// </remarks>
 sealed class CookingWorkflow(
-    ReleaseStore releases, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, Bounces bounces, Journal journal)
+    ReleaseStore releases, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     public async Task<(Release Release, string? Untidy)> RunAsync(Run run, string commit, CancellationToken ct)
@@ -48,18 +48,27 @@ sealed class CookingWorkflow(
             log.Mask(secret);
         }
 
+        var hooks = projectHooks.For(run, pillar);
+        hooks.SayWhatIsLeftOut();
+        hooks.Common.Tell("commit", commit);
         steps.LookAt("manifest");
 
         // What cannot run is said before anything else is done; a build may still make what declares it.
-        var declared = builder.HasWork(draft) ? ManifestReader.Find(draft.Directory) : ManifestReader.Read(draft.Directory);
+        var declared = builder.HasWork(draft) || ProjectHooks.Any(draft.Directory, ProjectHooks.BeforeSeal) ? ManifestReader.Find(draft.Directory) : ManifestReader.Read(draft.Directory);
 
-        // 2.–3. The project's own hooks, with the draft at `run`.
-        await steps.RunAsync(Step.Configure, () => builder.RunAsync(draft, "configure", pillar, run.Request.Rebuild, log, ct));
+        // 2.–3. The project's own hooks, with the draft at `run`; what they make of `common` reaches those behind them.
+        await steps.RunAsync(Step.Configure, async () =>
+        {
+            await hooks.RunAsync(draft, "gather_variables", ct);
+            await hooks.RunAsync(draft, "pre_install", ct);
+            await hooks.RunAsync(draft, "configure", ct);
+        });
         await steps.RunAsync(Step.Build, async () =>
         {
-            await builder.RunAsync(draft, "build", pillar, run.Request.Rebuild, log, ct);
-            await builder.RunScriptsAsync(draft, declared?.BuildCommands ?? [], pillar, run.Request.Rebuild, log, ct);
-            await builder.RunAsync(draft, "post_build", pillar, run.Request.Rebuild, log, ct);
+            await hooks.RunAsync(draft, "build", ct);
+            await builder.RunScriptsAsync(draft, hooks.Choice.Runs("build") ? declared?.BuildCommands ?? [] : [], hooks.Common.Pillar, run.Request.Rebuild, log, ct);
+            await hooks.RunAsync(draft, "post_build", ct);
+            await hooks.RunAsync(draft, "bundle", ct);
             DraftBuilder.Finish(draft);
         });
         steps.LookAt("manifest");
@@ -69,13 +78,15 @@ sealed class CookingWorkflow(
             log.Detail($"note: {notice}");
         }
 
-        log.Detail("runs " + string.Join(", ", manifest.ProcessTypes.Select(type => type.Quantity == 1 ? type.Name : $"{type.Name} ×{type.Quantity}")));
+        var types = hooks.Common.Additions.TypesWith(manifest.ProcessTypes);
+        log.Detail("runs " + string.Join(", ", types.Select(type => type.Quantity == 1 ? type.Name : $"{type.Name} ×{type.Quantity}")));
 
         // 4. From here on the tree does not change: instances run on their own view of it.
         var release = await steps.RunAsync(Step.Seal, () =>
         {
             var sealedRelease = releases.Seal(draft, pillarCommit, Mode.Cooking);
             journal.LeadsTo(run.Id, sealedRelease.Id, sealedRelease.Number);
+            hooks.Keep(sealedRelease);
             return Task.FromResult(sealedRelease);
         });
 
@@ -84,7 +95,7 @@ sealed class CookingWorkflow(
         var bundle = steps.Alongside(Step.Bundle, () => BundleAsync(release, bundling.Token), new DropArchive(release.Id.Value));
         try
         {
-            await bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release), ct);
+            await bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct);
         }
         catch
         {

@@ -107,7 +107,7 @@ sealed partial class Deployer(
 
         try
         {
-            await steps.RunAsync(Step.Notify, async () => await launches.RunHookAsync(release, "notify", release.Id, deployment.Log, CancellationToken.None));
+            await steps.RunAsync(Step.Notify, async () => await launches.RunHooksAsync(release, "notify", release.Id, deployment.Log, CancellationToken.None));
         }
         catch (Exception e)
         {
@@ -125,6 +125,7 @@ sealed partial class Deployer(
         {
             journal.Finish(deployment.ReleaseId, outcome, failure, steps?.Unfinished);
             housekeeping.WriteReleaseFile(deployment, outcome);
+            Common.Clear(deployment.Project, deployment.ReleaseId);
         }
         catch (Exception e)
         {

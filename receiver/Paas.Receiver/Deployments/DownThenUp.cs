@@ -9,7 +9,7 @@ sealed class DownThenUp(string name = "downthenup", bool drain = true) : IBounce
     public async Task ChangeOverAsync(Changeover over, CancellationToken ct)
     {
         await over.HoldAsync();
-        await over.StopOldAsync(drain);
+        await over.StopOldAsync(drain, ct);
         await over.BackUpAsync(ct);
         await over.RestoreAsync(ct);
         await over.RunReleaseCommandAsync(ct);

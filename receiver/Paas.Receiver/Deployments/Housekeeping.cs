@@ -58,7 +58,7 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, D
     {
         if (Directory.Exists(project.Build))
         {
-            DeleteLater([.. Directory.EnumerateDirectories(project.Build, ".discarded-*")]);
+            DeleteLater([.. Directory.EnumerateDirectories(project.Build, ".discarded-*"), .. Directory.EnumerateDirectories(project.Build, "*.common")]);
         }
     }
 

@@ -16,13 +16,13 @@ sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Set
 /// Puts together what is needed to run a release: what its own tree declares and the pillar at the commit that the release was made with.
 /// So an old release runs with its old configuration.
 /// </summary>
-sealed class Launches(GitProgram git, Fleet fleet, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets)
+sealed class Launches(GitProgram git, Fleet fleet, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions)
 {
     public async Task<Launch> OfAsync(Release release, CancellationToken ct = default)
     {
         var manifest = ManifestReader.Read(release.Directory);
         var pillar = await PillarAsync(release, ct);
-        return new Launch
+        return additions.Of(release.Id).AppliedTo(new Launch
         {
             Project = release.Project,
             Release = release.Id,
@@ -33,7 +33,7 @@ sealed class Launches(GitProgram git, Fleet fleet, Visitors visitors, Limits lim
             Services = manifest.Application?.ServicesJson() ?? "{}",
             StartTimeout = manifest.Health.Timeout ?? limits.Start,
             StopTimeout = limits.Stop,
-        };
+        });
     }
 
     /// <summary>The configuration a release was made with: its own tree's defaults, the pillar's commit of then, what its call set.</summary>
@@ -103,8 +103,11 @@ sealed class Launches(GitProgram git, Fleet fleet, Visitors visitors, Limits lim
     /// Runs the project's own <c>.paas/hooks/&lt;step&gt;</c> with the release at <c>run</c> and, for backup and restore, the directory of the dumps.
     /// False where the project has none.
     /// </summary>
+    /// <param name="more">Further variables; they win.</param>
+    /// <param name="shared">A further directory that it may write to.</param>
     /// <exception cref="Refusal">It ended with another code than 0.</exception>
-    public async Task<bool> RunHookAsync(Release release, string step, ReleaseId archive, LogStream log, CancellationToken ct)
+    public async Task<bool> RunHookAsync(
+        Release release, string step, ReleaseId archive, LogStream log, CancellationToken ct, IReadOnlyList<(string Name, string Value)>? more = null, string? shared = null)
     {
         var hook = Path.Combine(release.Directory, ".paas", "hooks", step);
         if (!File.Exists(hook))
@@ -116,9 +119,37 @@ sealed class Launches(GitProgram git, Fleet fleet, Visitors visitors, Limits lim
         var dumps = Path.Combine(release.Project.Archives, archive.Value, "dumps");
         Directory.CreateDirectory(dumps, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var launch = await OfAsync(release, ct);
-        launch = launch with { Environment = With(launch.Environment, ("PAAS_DUMPS_DIR", dumps), ("PAAS_STEP", step)), Writable = [dumps] };
+        launch = launch with
+        {
+            Environment = With(launch.Environment, [("PAAS_DUMPS_DIR", dumps), ("PAAS_STEP", step), .. more ?? []]),
+            Writable = shared is null ? [dumps] : [dumps, shared],
+        };
         var code = await fleet.RunOnceAsync(launch, step, [$".paas/hooks/{step}"], log, limits.Build, ct);
         return code == 0 ? true : throw new Refusal($".paas/hooks/{step} ended with exit code {code}");
+    }
+
+    /// <summary>All of a step's pieces on the way back or behind a release that serves, where no <c>common</c> is shared any more.</summary>
+    /// <exception cref="Refusal">One ended with another code than 0.</exception>
+    public async Task RunHooksAsync(Release release, string step, ReleaseId archive, LogStream log, CancellationToken ct, IReadOnlyList<(string Name, string Value)>? more = null)
+    {
+        foreach (var piece in ProjectHooks.In(release.Directory, step))
+        {
+            await RunHookAsync(release, piece, archive, log, ct, more);
+        }
+    }
+
+    /// <summary>The same where a failure must not stand in the way.</summary>
+    public async Task TryHooksAsync(Release release, string step, ReleaseId archive, LogStream log)
+    {
+        try
+        {
+            await RunHooksAsync(release, step, archive, log, CancellationToken.None);
+        }
+        catch (Refusal refusal)
+        {
+            // An old release that serves without its hook is better than one that does not serve.
+            log.Trouble(refusal.Message);
+        }
     }
 
     /// <summary>A Procfile's <c>release:</c>. False where there is none.</summary>

@@ -6,7 +6,7 @@ using Paas.Receiver.Releases;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>A kept release again (R11.*): its code, its configuration and, unless told otherwise, the data as it left it. Builds nothing.</summary>
-sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Archivist archivist, Bounces bounces, Journal journal)
+sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Archivist archivist, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal)
 {
     public async Task<Release> RunAsync(Run run, CancellationToken ct)
     {
@@ -35,7 +35,13 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
             run.Log.Detail($"there is no backup of the data as {target} left it: the data stays as it is");
         }
 
-        await bounces.OfRollback(target, dataFrom).ChangeOverAsync(bounces.Prepare(run, target, dataFrom), ct);
+        var pillar = await launches.PillarAsync(target, ct);
+        foreach (var secret in pillar.Secrets)
+        {
+            run.Log.Mask(secret);
+        }
+
+        await bounces.OfRollback(target, dataFrom).ChangeOverAsync(bounces.Prepare(run, target, projectHooks.For(run, pillar), dataFrom), ct);
         return target;
     }
 

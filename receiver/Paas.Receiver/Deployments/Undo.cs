@@ -135,7 +135,9 @@ sealed record StartAgain(string Release) : Undo
     {
         if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release)
         {
+            await way.Launches.TryHooksAsync(release, "pre_start", way.Deployment, way.Log);
             await way.Launches.BringUpAsync(release);
+            await way.Launches.TryHooksAsync(release, "post_start", way.Deployment, way.Log);
             way.Log.Detail($"{release} runs again");
         }
     }
@@ -161,7 +163,7 @@ sealed record ReloadDumps(string Backup, string Release) : Undo
     {
         if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release)
         {
-            await way.Launches.RunHookAsync(release, "restore", ReleaseId.TryParse(Backup)!, way.Log, CancellationToken.None);
+            await way.Launches.RunHooksAsync(release, "restore", ReleaseId.TryParse(Backup)!, way.Log, CancellationToken.None);
         }
     }
 }

@@ -13,6 +13,15 @@ sealed record Wishes
     /// <summary>The uppermost layer of the configuration: a variable's name or a path with dots, and its value.</summary>
     public IReadOnlyDictionary<string, string>? Set { get; init; }
 
+    /// <summary>Nothing but these of the steps that can be chosen (<see cref="StepChoice"/>).</summary>
+    public IReadOnlyList<string>? Only { get; init; }
+
+    /// <summary>Of the scripts beside the hooks, these.</summary>
+    public IReadOnlyList<string>? OnlySteps { get; init; }
+
+    /// <summary>Steps that are left out.</summary>
+    public IReadOnlyList<string>? Skip { get; init; }
+
     /// <summary>Null for <see cref="None"/>.</summary>
     public string? ToJson() => JsonSerializer.Serialize(this, Compact) is var text and not "{}" ? text : null;
 

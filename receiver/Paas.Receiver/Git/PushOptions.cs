@@ -11,7 +11,7 @@ sealed record PushOptions
     /// <summary>More than this many are no person's.</summary>
     const int Most = 32;
 
-    static readonly string[] Known = ["async", "no-deploy", "mode", "rebuild", "deploy", "discard-edits", "only", "manifest", "set"];
+    static readonly string[] Known = ["async", "no-deploy", "mode", "rebuild", "deploy", "discard-edits", "only", "manifest", "set", "skip", "only_steps"];
 
     /// <summary><c>async</c>: accept at once, deploy in the background.</summary>
     public bool Async { get; private init; }
@@ -31,8 +31,14 @@ sealed record PushOptions
     /// <summary><c>discard-edits</c>: give up changes made by hand in an editable project.</summary>
     public bool DiscardEdits { get; private init; }
 
-    /// <summary><c>only=STEP</c>.</summary>
-    public string? Only { get; private init; }
+    /// <summary><c>only=STEP,…</c>: of the steps that can be chosen, these.</summary>
+    public IReadOnlyList<string> Only { get; private init; } = [];
+
+    /// <summary><c>skip=STEP,…</c> or <c>skip_STEP</c>.</summary>
+    public IReadOnlyList<string> Skip { get; private init; } = [];
+
+    /// <summary><c>only_steps=SCRIPT,…</c>: of the scripts beside the hooks, these.</summary>
+    public IReadOnlyList<string> OnlySteps { get; private init; } = [];
 
     /// <summary><c>manifest=PATH</c>: relative to the repository's root, inside it.</summary>
     public string? Manifest { get; private init; }
@@ -80,8 +86,14 @@ sealed record PushOptions
                 return this with { DiscardEdits = true };
             case ("mode", "editable" or "cooking" or "final") when Mode is null:
                 return this with { Mode = Enum.Parse<Mode>(value, ignoreCase: true) };
-            case ("only", { } step) when Only is null && IsStepName(step):
-                return this with { Only = step };
+            case ("only", { } list) when Words(list) is { } steps && steps.All(IsStepName):
+                return this with { Only = [.. Only, .. steps] };
+            case ("skip", { } list) when Words(list) is { } steps && steps.All(IsStepName):
+                return this with { Skip = [.. Skip, .. steps] };
+            case (['s', 'k', 'i', 'p', '_', .. var step], null or "1" or "true" or "True") when IsStepName(step):
+                return this with { Skip = [.. Skip, step] };
+            case ("only_steps", { } list) when Words(list) is { } scripts && scripts.All(IsScriptName):
+                return this with { OnlySteps = [.. OnlySteps, .. scripts] };
             case ("manifest", { } path) when Manifest is null && IsInside(path):
                 return this with { Manifest = path };
             case ("set", { } setting) when setting.IndexOf('=') is var equals and > 0 && IsPath(setting[..equals]):
@@ -96,7 +108,13 @@ sealed record PushOptions
                 mistakes.Add(Mode is null ? "'mode' is one of mode=editable, mode=cooking, mode=final." : "'mode' is given twice with different values.");
                 return this;
             case ("only", _):
-                mistakes.Add(Only is null ? "'only' names a step: only=STEP." : "'only' is given twice with different values.");
+                mistakes.Add("'only' names steps: only=STEP,STEP.");
+                return this;
+            case ("skip", _) or (['s', 'k', 'i', 'p', '_', ..], _):
+                mistakes.Add("'skip' names steps: skip=STEP,STEP or skip_STEP.");
+                return this;
+            case ("only_steps", _):
+                mistakes.Add("'only_steps' names scripts of .paas/hooks/STEP.d: only_steps=010_first,020_second.");
                 return this;
             case ("manifest", _):
                 mistakes.Add(Manifest is null ? "'manifest' is a path inside the repository: manifest=PATH." : "'manifest' is given twice with different values.");
@@ -106,6 +124,12 @@ sealed record PushOptions
                 return this;
         }
     }
+
+    static string[]? Words(string list) =>
+        list.Split(',', StringSplitOptions.TrimEntries) is var words && words.Length <= Most && words.All(word => word.Length > 0) ? words : null;
+
+    static bool IsScriptName(string text) =>
+        text.Length <= 100 && text[0] != '.' && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
 
     static bool IsStepName(string text) =>
         text.Length is > 0 and <= 40 && char.IsAsciiLetterLower(text[0]) && text.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_');

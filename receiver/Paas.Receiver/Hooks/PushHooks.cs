@@ -248,7 +248,7 @@ sealed partial class PushHooks(
         try
         {
             complete = complete with { Options = PushOptions.Parse(options) };
-            return (complete, [.. NotYet(complete.Options).Select(option => $"The push option '{option}' is not there yet.")]);
+            return (complete, [.. NotYet(complete.Options).Select(option => $"The push option '{option}' is not there yet."), .. StepChoice.Mistakes(complete.Options.Only, complete.Options.Skip)]);
         }
         catch (Refusal refusal)
         {
@@ -259,7 +259,7 @@ sealed partial class PushHooks(
     // They are read, so that a bad one is said; a deployment cannot carry them so far, and none is dropped in silence.
     static IEnumerable<string> NotYet(PushOptions options)
     {
-        string?[] unheard = [options.Only is null ? null : "only", options.Manifest is null ? null : "manifest", options.DiscardEdits ? "discard-edits" : null];
+        string?[] unheard = [options.Manifest is null ? null : "manifest", options.DiscardEdits ? "discard-edits" : null];
         return unheard.OfType<string>();
     }
 
@@ -279,7 +279,15 @@ sealed partial class PushHooks(
         PushId = push.Id,
     };
 
-    static Wishes WishesOf(PushOptions options) => new() { Set = options.Set.Count > 0 ? options.Set : null };
+    static Wishes WishesOf(PushOptions options) => new()
+    {
+        Set = options.Set.Count > 0 ? options.Set : null,
+        Only = OrNothing(options.Only),
+        OnlySteps = OrNothing(options.OnlySteps),
+        Skip = OrNothing(options.Skip),
+    };
+
+    static IReadOnlyList<string>? OrNothing(IReadOnlyList<string> words) => words.Count > 0 ? words : null;
 
     static async Task ComplainAsync(HookAnswer answer, IReadOnlyList<string> reasons, CancellationToken ended)
     {

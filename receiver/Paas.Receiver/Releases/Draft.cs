@@ -21,6 +21,9 @@ sealed class Draft(Project project, ReleaseId id, string commit)
     /// <summary>Where the overlay of a build keeps what the build writes.</summary>
     public string Scratch { get; } = Path.Combine(project.Build, id.Value + ".work");
 
+    /// <summary>Directories beside the draft that the next step may write to.</summary>
+    public IReadOnlyList<string> Shared { get; set; } = [];
+
     /// <summary>Gives the draft these files of the checkout, which must be at the draft's commit.</summary>
     /// <param name="shared">False where a build writes into the draft itself: then it gets files of its own.</param>
     public void Fill(IReadOnlyList<TreeEntry> entries, bool shared, CancellationToken ct)

@@ -12,7 +12,7 @@ public class PushOptionsTests
     {
         var options = PushOptions.Parse(["async", "rebuild", "mode=final", "discard-edits", "only=post_deploy", "manifest=ops/manifest.yml", "no-deploy"]);
 
-        Assert.True(options is { Async: true, Rebuild: true, Mode: Mode.Final, DiscardEdits: true, Only: "post_deploy", Manifest: "ops/manifest.yml", NoDeploy: true, Deploy: false });
+        Assert.True(options is { Async: true, Rebuild: true, Mode: Mode.Final, DiscardEdits: true, Only: ["post_deploy"], Manifest: "ops/manifest.yml", NoDeploy: true, Deploy: false });
         Assert.Equal(PushOptions.None, PushOptions.Parse([]));
         Assert.True(PushOptions.Parse(["deploy", "deploy"]).Deploy);
     }
