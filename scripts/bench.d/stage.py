@@ -50,7 +50,8 @@ def until(what, limit=60.0, every=0.001):
 class Receiver:
     """paas-receiver, Release build, on a free loopback port with a temporary root."""
 
-    def __init__(self, root=None):
+    def __init__(self, root=None, **settings):
+        self.settings = settings
         self.scratch = tempfile.mkdtemp(prefix="paas-bench-")
         self.root = root or os.path.join(self.scratch, "srv")
         os.makedirs(self.root, exist_ok=True)
@@ -68,6 +69,7 @@ class Receiver:
             PAAS_LISTEN=f"http://127.0.0.1:{self.port}",
             PAAS_SSH_LISTEN="",
             PAAS_ADMIN_TOKEN=self.token,
+            **self.settings,
         )
         for name in ("DOTNET_ROOT", "DOTNET_ROOT_X64"):
             if name in os.environ:
