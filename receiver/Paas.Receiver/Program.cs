@@ -63,6 +63,7 @@ services.AddSingleton<RepositoryGate>();
 
 // The crafts.
 services.AddSingleton<ReleaseStore>();
+services.AddSingleton<Spares>();
 services.AddSingleton<Archivist>();
 services.AddSingleton<Bundler>();
 services.AddSingleton(provider => new DraftBuilder(provider.GetRequiredService<Cage>(), options.Root, options.BuildTimeout));

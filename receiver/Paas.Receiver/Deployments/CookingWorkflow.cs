@@ -24,7 +24,8 @@ sealed record Run(Deployment Deployment, Release? Old, Steps Steps, UndoLog Undo
 /// 1 checkout · 2 configure · 3 build · 4 seal · 5 bundle (alongside) · 6–16 the bounce. See docs/the-push.md; the numbers are the same.
 /// </remarks>
 sealed class CookingWorkflow(
-    ReleaseStore releases, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal)
+    ReleaseStore releases, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal,
+    Spares spares)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     public async Task<(Release Release, string? Untidy)> RunAsync(Run run, string commit, CancellationToken ct)
@@ -37,7 +38,7 @@ sealed class CookingWorkflow(
 
         // 1. Both places are cheap to fill: git rewrites only what changed, and a draft is further names of the same files.
         var draft = new Draft(project, run.Id, commit);
-        await steps.RunAsync(
+        var files = await steps.RunAsync(
             Step.CheckOut, () => CheckOutAsync(draft, pillarCommit, run.Old?.PillarCommit, ct), new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit), new SetAside(run.Id.Value));
 
         // What this very push ships as defaults counts for this very deployment.
@@ -106,19 +107,28 @@ sealed class CookingWorkflow(
         }
 
         // A deployment is complete only when its archive is durable; the release serves meanwhile.
-        return (release, await UntidyAsync(bundle, log));
+        var untidy = await UntidyAsync(bundle, log);
+        if (builder.WritesElsewhere)
+        {
+            spares.Prepare(project, files);
+        }
+
+        return (release, untidy);
     }
 
-    async Task CheckOutAsync(Draft draft, string? pillarCommit, string? pillarBefore, CancellationToken ct)
+    async Task<IReadOnlyList<TreeEntry>> CheckOutAsync(Draft draft, string? pillarCommit, string? pillarBefore, CancellationToken ct)
     {
         var repository = new GitRepository(draft.Project.ProjectRepository, git);
-        var entries = repository.ListAsync(draft.Commit, ct);
-        await Task.WhenAll(entries, repository.CheckOutAsync(draft.Commit, draft.Project.Checkout, ct));
-        draft.Fill(await entries, builder.WritesElsewhere, ct);
+        var listing = repository.ListAsync(draft.Commit, ct);
+        await Task.WhenAll(listing, repository.CheckOutAsync(draft.Commit, draft.Project.Checkout, ct));
+        var files = await listing;
+        draft.Fill(files, builder.WritesElsewhere, ct);
         if (pillarCommit is not null && pillarCommit != pillarBefore)
         {
             await new GitRepository(draft.Project.PillarRepository, git).CheckOutAsync(pillarCommit, draft.Project.PillarCheckout, ct);
         }
+
+        return files;
     }
 
     async Task<Bundle> BundleAsync(Release release, CancellationToken ct)

@@ -11,7 +11,7 @@ namespace Paas.Receiver.Deployments;
 /// </summary>
 sealed partial class Deployer(
     Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, RollbackWorkflow rollback, Housekeeping housekeeping,
-    Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, ILogger<Deployer> logger)
+    Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, ILogger<Deployer> logger)
 {
     /// <summary>Runs it to its end. Never throws: one deployment must never be able to stop another.</summary>
     public async Task<Outcome> RunAsync(Deployment deployment)
@@ -24,6 +24,7 @@ sealed partial class Deployer(
         Outcome outcome;
         try
         {
+            await spares.StopAsync(project);
             RefuseOtherModes(deployment.Request);
             await RefuseIfStaleAsync(deployment);
             housekeeping.RefuseIfDiskIsFull(project);

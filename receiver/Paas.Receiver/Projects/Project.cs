@@ -26,6 +26,9 @@ sealed record Project(Environment Environment, ProjectName Name)
     /// <summary>R5.6: scratch space and build caches; drafts are made here.</summary>
     public string Build => Path.Combine(Directory, "build");
 
+    /// <summary>What the next draft is begun from: linked beforehand, while nobody waits.</summary>
+    public string Spare => Path.Combine(Build, "spare");
+
     /// <summary>R5.7: where the application lives, the same path in every mode and release.</summary>
     public string Run => Path.Combine(Directory, "run");
 

@@ -24,39 +24,40 @@ sealed class Draft(Project project, ReleaseId id, string commit)
     /// <summary>Directories beside the draft that the next step may write to.</summary>
     public IReadOnlyList<string> Shared { get; set; } = [];
 
-    /// <summary>Gives the draft these files of the checkout, which must be at the draft's commit.</summary>
+    /// <summary>Gives the draft these files of the checkout, which must be at the draft's commit, and no others.</summary>
     /// <param name="shared">False where a build writes into the draft itself: then it gets files of its own.</param>
     public void Fill(IReadOnlyList<TreeEntry> entries, bool shared, CancellationToken ct)
     {
-        System.IO.Directory.CreateDirectory(Directory);
-        var directories = entries.GroupBy(entry => Path.GetDirectoryName(entry.Path) ?? "").ToList();
-        foreach (var directory in directories)
+        if (shared && System.IO.Directory.Exists(project.Spare) && !System.IO.Directory.Exists(Directory))
         {
-            System.IO.Directory.CreateDirectory(Path.Combine(Directory, directory.Key));
+            AtomicFile.Rename(project.Spare, Directory);
         }
 
-        // Names are made one directory at a time: within one the kernel lets in one of us at a time anyway.
-        Parallel.ForEach(directories, new ParallelOptions { CancellationToken = ct, MaxDegreeOfParallelism = System.Environment.ProcessorCount }, directory => Fill(directory.Key, directory, shared));
+        if (shared)
+        {
+            new LinkedFiles(project.Checkout, Directory).Match(entries, ct);
+        }
+        else
+        {
+            Copy(entries, ct);
+        }
     }
 
-    void Fill(string directory, IEnumerable<TreeEntry> entries, bool shared)
+    // Where no overlay can be had a build writes into the draft itself: it gets files of its own.
+    void Copy(IReadOnlyList<TreeEntry> entries, CancellationToken ct)
     {
-        using var from = DirectoryHandle.Open(Path.Combine(project.Checkout, directory));
-        using var to = DirectoryHandle.Open(Path.Combine(Directory, directory));
         foreach (var entry in entries)
         {
-            var name = Kernel.Name(Path.GetFileName(entry.Path));
-            if (entry.IsSubmodule)
+            ct.ThrowIfCancellationRequested();
+            var (from, to) = (Path.Combine(project.Checkout, entry.Path), Path.Combine(Directory, entry.Path));
+            System.IO.Directory.CreateDirectory(entry.IsSubmodule ? to : Path.GetDirectoryName(to)!);
+            if (entry.IsSymbolicLink)
             {
-                to.MakeDirectory(name, 0x1ED /* 0755 */);
+                File.CreateSymbolicLink(to, new FileInfo(from).LinkTarget!);
             }
-            else if (entry.IsSymbolicLink)
+            else if (!entry.IsSubmodule)
             {
-                to.MakeSymbolicLink(name, from.ReadLink(name));
-            }
-            else if (!shared || !from.TryLink(name, to, name))
-            {
-                File.Copy(Path.Combine(project.Checkout, entry.Path), Path.Combine(Directory, entry.Path));
+                File.Copy(from, to);
             }
         }
     }

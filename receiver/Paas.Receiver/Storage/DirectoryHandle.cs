@@ -123,7 +123,7 @@ sealed unsafe class DirectoryHandle : IDisposable
                 var entry = new ReadOnlySpan<byte>(text, MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text).Length + 1);
                 if (!entry.SequenceEqual(".\0"u8) && !entry.SequenceEqual("..\0"u8))
                 {
-                    into.Add(entry, buffer[at + 18]);
+                    into.Add(entry, buffer[at + 18], BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(buffer + at, 8)));
                 }
 
                 at += record;

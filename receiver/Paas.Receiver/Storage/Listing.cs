@@ -18,10 +18,13 @@ sealed class Listing : IComparer<Listing.Entry>
     /// <summary>What the directory says the name is (DT_DIR = 4, DT_REG = 8, DT_LNK = 10); 0 when it does not say.</summary>
     public byte TypeOf(int index) => entries[index].Type;
 
+    /// <summary>The number of the file behind the name, as the directory says: equal numbers in one file system are one file. A mount point has that of what it covers.</summary>
+    public ulong InodeOf(int index) => entries[index].Inode;
+
     public void Clear() => (Count, used) = (0, 0);
 
     /// <param name="name">Ending in NUL.</param>
-    public void Add(ReadOnlySpan<byte> name, byte type = 0)
+    public void Add(ReadOnlySpan<byte> name, byte type = 0, ulong inode = 0)
     {
         if (used + name.Length > names.Length)
         {
@@ -34,7 +37,7 @@ sealed class Listing : IComparer<Listing.Entry>
         }
 
         name.CopyTo(names.AsSpan(used));
-        entries[Count++] = new Entry(used, name.Length, Head(name), type);
+        entries[Count++] = new Entry(used, name.Length, Head(name), type, inode);
         used += name.Length;
     }
 
@@ -59,5 +62,5 @@ sealed class Listing : IComparer<Listing.Entry>
     }
 
     [StructLayout(LayoutKind.Auto)]
-    internal readonly record struct Entry(int Start, int Length, ulong Head, byte Type);
+    internal readonly record struct Entry(int Start, int Length, ulong Head, byte Type, ulong Inode);
 }

@@ -80,6 +80,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(ProjectStore.Open(database, environment, TimeProvider.System))
             .AddSingleton(new GitProgram(Path.Combine(state, "git"), hooks))
             .AddSingleton<ReleaseStore>()
+            .AddSingleton<Spares>()
             .AddSingleton<Archivist>()
             .AddSingleton<Bundler>()
             .AddSingleton(provider => new DraftBuilder(provider.GetRequiredService<Cage>(), root, TimeSpan.FromMinutes(1)))
