@@ -39,7 +39,9 @@ var services = builder.Services;
 services.AddSingleton(options);
 services.AddSingleton(TimeProvider.System);
 services.AddSingleton(root.Database);
-services.AddSingleton(await Cage.ProbeAsync(options.State));
+var users = new ProjectUsers(root.Database, options.Root, options.Users, TimeProvider.System);
+services.AddSingleton(users);
+services.AddSingleton(await Cage.ProbeAsync(options.State, options.Cages, users.SettleIn));
 services.AddSingleton<GeneratedSecrets>();
 services.AddSingleton(ProjectStore.Open(root.Database, options.DefaultEnvironment, TimeProvider.System));
 

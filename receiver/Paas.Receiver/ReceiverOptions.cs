@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 
 namespace Paas.Receiver;
@@ -52,6 +53,12 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_TRUSTED_PROXIES</c>: comma separated addresses and networks; what these say in <c>X-Forwarded-For</c> is believed.</summary>
     public IReadOnlyList<IPNetwork> TrustedProxies { get; init; } = [];
 
+    /// <summary><c>PAAS_USERS</c>, <c>FIRST-LAST</c>: the numbers that projects' own Unix users are taken from, where the receiver is root.</summary>
+    public (uint First, uint Last) Users { get; init; } = (70_000, 99_999);
+
+    /// <summary><c>PAAS_LIMIT_MEMORY</c> (megabytes), <c>PAAS_LIMIT_CPUS</c> (such as 0.5), <c>PAAS_LIMIT_PROCESSES</c>: what one instance, build step or hook may use.</summary>
+    public CageLimits Cages { get; init; } = new();
+
     /// <summary><c>PAAS_HOOKS</c>: the folder of git's hooks and the supervisor; by default the one installed beside the program.</summary>
     public required string HooksDirectory { get; init; }
 
@@ -86,6 +93,8 @@ sealed record ReceiverOptions
             Settle = Seconds(configuration, "PAAS_SETTLE", 0.5, mistakes),
             MaxPush = string.IsNullOrEmpty(configuration["PAAS_MAX_PUSH"]) ? null : Number(configuration, "PAAS_MAX_PUSH", 1, mistakes),
             TrustedProxies = Networks(configuration, "PAAS_TRUSTED_PROXIES", mistakes),
+            Users = UsersOf(configuration["PAAS_USERS"], mistakes),
+            Cages = CagesOf(configuration, mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         if (options.AdminToken is { Length: < 16 })
@@ -109,6 +118,42 @@ sealed record ReceiverOptions
         }
 
         return new Environment(name, Guid.Empty, type ?? EnvironmentType.Staging, mode, root, IsDefault: true);
+    }
+
+    static (uint First, uint Last) UsersOf(string? text, List<string> mistakes)
+    {
+        if (text is not { Length: > 0 })
+        {
+            return (70_000, 99_999);
+        }
+
+        if (text.Split('-') is [var from, var to] && uint.TryParse(from, NumberStyles.None, CultureInfo.InvariantCulture, out var first)
+            && uint.TryParse(to, NumberStyles.None, CultureInfo.InvariantCulture, out var last) && first >= 1000 && first <= last && last < int.MaxValue)
+        {
+            return (first, last);
+        }
+
+        mistakes.Add($"PAAS_USERS: '{text}' is not FIRST-LAST, two numbers from 1000");
+        return default;
+    }
+
+    static CageLimits CagesOf(IConfiguration configuration, List<string> mistakes)
+    {
+        double? cpus = null;
+        if (configuration["PAAS_LIMIT_CPUS"] is { Length: > 0 } text)
+        {
+            if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) && number is >= 0.01 and <= 4096)
+            {
+                cpus = number;
+            }
+            else
+            {
+                mistakes.Add($"PAAS_LIMIT_CPUS: '{text}' is not a number of processors, such as 0.5");
+            }
+        }
+
+        long? memory = string.IsNullOrEmpty(configuration["PAAS_LIMIT_MEMORY"]) ? null : Number(configuration, "PAAS_LIMIT_MEMORY", 1, mistakes, most: 64_000_000) * 1_000_000L;
+        return new CageLimits(memory, cpus, Number(configuration, "PAAS_LIMIT_PROCESSES", 4096, mistakes));
     }
 
     static string[]? Names(string? text) =>
@@ -171,19 +216,19 @@ sealed record ReceiverOptions
         return TimeSpan.FromSeconds(otherwise);
     }
 
-    static int Number(IConfiguration configuration, string key, int otherwise, List<string> mistakes)
+    static int Number(IConfiguration configuration, string key, int otherwise, List<string> mistakes, int most = 86_400)
     {
         if (configuration[key] is not { Length: > 0 } text)
         {
             return otherwise;
         }
 
-        if (int.TryParse(text, out var number) && number is >= 1 and <= 86_400)
+        if (int.TryParse(text, out var number) && number >= 1 && number <= most)
         {
             return number;
         }
 
-        mistakes.Add($"{key}: '{text}' is not a number from 1 to 86400");
+        mistakes.Add($"{key}: '{text}' is not a number from 1 to {most}");
         return otherwise;
     }
 }

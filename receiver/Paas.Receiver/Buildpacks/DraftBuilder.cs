@@ -72,7 +72,14 @@ sealed class DraftBuilder(Cage cage, string root, TimeSpan longest)
                 ["PAAS_REBUILD"] = rebuild ? "1" : "0",
                 ["SOURCE_VERSION"] = draft.Commit,
             });
-        var code = await CagedRun.ToEndAsync(draft.Id.Value, cage.Enter(ViewOf(draft, scratch, cache), told), log.Output, longest, ct);
+        var view = ViewOf(draft, scratch, cache);
+        var code = await CagedRun.ToEndAsync(draft.Id.Value, cage.Enter(view, told), log.Output, longest, ct);
+        if (cage.RanOutOfMemory(view.Group))
+        {
+            log.Trouble("the kernel ended something of it: the memory limit was reached");
+        }
+
+        cage.Forget(view.Group);
         if (code != 0)
         {
             throw new Refusal(code == CagedRun.TookTooLong
@@ -114,5 +121,6 @@ sealed class DraftBuilder(Cage cage, string root, TimeSpan longest)
         CopyOnWrite = WritesElsewhere,
         Scratch = scratch,
         Writable = [cache, .. draft.Shared],
+        Group = Path.GetFileName(draft.Scratch) + "-" + Path.GetFileName(scratch),
     };
 }

@@ -52,6 +52,7 @@ sealed class Changeover(
             return;
         }
 
+        await launches.GiveDataAsync(next.Project);
         var report = await archivist.TakeAsync(next.Project, deployment, ct);
         if (report.Files > 0)
         {
@@ -70,6 +71,7 @@ sealed class Changeover(
         async () =>
         {
             await archivist.RestoreAsync(next.Project, dataFrom, deployment);
+            await launches.GiveDataAsync(next.Project);
             await hooks.RunAsync(next, "restore", dataFrom, ct);
             log.Detail($"data is as {next} left it; what it was until now is kept in {Path.Combine(next.Project.Archives, deployment.Value)}");
         },

@@ -16,7 +16,7 @@ sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Set
 /// Puts together what is needed to run a release: what its own tree declares and the pillar at the commit that the release was made with.
 /// So an old release runs with its old configuration.
 /// </summary>
-sealed class Launches(GitProgram git, Fleet fleet, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions)
+sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions)
 {
     public async Task<Launch> OfAsync(Release release, CancellationToken ct = default)
     {
@@ -78,6 +78,9 @@ sealed class Launches(GitProgram git, Fleet fleet, Visitors visitors, Limits lim
         return !repository.Exists ? null
             : await repository.ReadRefAsync("refs/heads/main", ct) ?? await repository.ReadRefAsync("refs/heads/master", ct);
     }
+
+    /// <summary>What somebody put into the data, or a backup brought back as somebody else's, is the project's own again.</summary>
+    public Task GiveDataAsync(Project project) => Task.Run(() => users.GiveData(project));
 
     /// <summary>Every instance of the release answers, and visitors meet it; what runs already is left alone.</summary>
     /// <exception cref="Refusal">It does not come up.</exception>

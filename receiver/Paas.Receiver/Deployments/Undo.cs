@@ -149,6 +149,7 @@ sealed record RestoreData(string Backup) : Undo
     public override async Task TakeBackAsync(WayBack way)
     {
         var restored = await way.Archivist.RestoreAsync(way.Project, ReleaseId.TryParse(Backup)!, way.Deployment);
+        await way.Launches.GiveDataAsync(way.Project);
         if (restored is { Aside: > 0, Evidence: { } evidence })
         {
             way.Log.Detail($"data is back as it was; what the failed release made of it is kept in {evidence}");

@@ -35,6 +35,7 @@ sealed class GitProgram
         ("core.untrackedCache", "false"),
         ("core.splitIndex", "false"),
         ("core.trustctime", "false"), // drafts are hard links of the checkout, and a link changes the ctime of the file
+        ("core.checkStat", "minimal"), // what was checked out is given to the project's user, and git would write it again for that
         ("core.fsync", "objects,derived-metadata,reference"),
         ("core.fsyncMethod", "batch"),
         ("submodule.recurse", "false"),

@@ -28,6 +28,12 @@ sealed record CageView
 
     /// <summary>Directories that are shared as they are: data, build caches. They exist.</summary>
     public IReadOnlyList<string> Writable { get; init; } = [];
+
+    /// <summary>What the project asks for; the machine's own limits hold all the same.</summary>
+    public CageLimits Limits { get; init; } = CageLimits.None;
+
+    /// <summary>The name of the cage's control group: unique to this start.</summary>
+    public string Group { get; init; } = "";
 }
 
 /// <summary>How far the kernel lets us go.</summary>
@@ -49,14 +55,26 @@ enum CageKind
 /// </summary>
 sealed partial class Cage
 {
-    // Runs in the scratch directory. The environment comes in under other names, which nothing obeys: it must not steer the programs that
-    // build the cage (LD_PRELOAD, as root, outside of it). It gets its own names back in the last step. Names were checked before.
-    const string Script = """
-        cage_where=$2 cage_names=$3
-        case $1 in *copy*) cp -a --reflink=auto lower/. copy || exit 125 ;; esac
-        case $1 in *mount*) mount -a -T mounts >/dev/null || exit 125 ;; esac
-        shift 3
-        cd "$cage_where" || exit 125
+    // Runs in the scratch directory as the receiver's user. The environment comes in under other names, which nothing obeys: it must not steer the
+    // programs that build the cage (LD_PRELOAD, as root, outside of it). It gets its own names back in the last step, by who may not harm anyone any more.
+    const string Build = """
+        cage_how=$1
+        shift
+        while [ "$1" != -- ]; do
+            echo 0 >"$1" || exit 125
+            shift
+        done
+        shift
+        case $cage_how in *copy*) cp -a --reflink=auto lower/. copy || exit 125 ;; esac
+        case $cage_how in *mount*) mount -a -T mounts >/dev/null || exit 125 ;; esac
+        cd / && exec "$@"
+        """;
+
+    // Runs as the project's user. Names were checked before.
+    const string Begin = """
+        cage_names=$2
+        cd "$1" || exit 125
+        shift 2
         unset PATH PWD OLDPWD
         for cage_name in $cage_names; do
             eval "export $cage_name=\"\$PAAS_CAGED_$cage_name\""
@@ -68,13 +86,36 @@ sealed partial class Cage
     // Private to each view: what one project leaves there no other finds.
     static readonly string[] Temporary = ["/var/tmp", "/tmp"];
 
-    readonly bool userNamespace;
+    // From this kernel on the option belongs to one mount of proc; before, it would have changed the host's own.
+    static readonly bool MayHideProcesses = System.Environment.OSVersion.Version >= new Version(5, 8);
 
-    Cage(CageKind kind, bool userNamespace, string? whyNotBetter)
+    // The best first: a view in a user namespace without overlayfs is still worth more than none.
+    static readonly IReadOnlyList<(CageKind Kind, bool UserNamespace, bool Hides)> Ways =
+    [
+        .. from kind in (CageKind[])[CageKind.Overlay, CageKind.Bind]
+           from userNamespace in (bool[])[false, true]
+           from hides in (bool[])[true, false]
+           select (kind, userNamespace, hides),
+    ];
+
+    readonly bool userNamespace;
+    readonly bool hidesProcesses;
+    readonly CageLimits limits;
+    readonly Func<CageView, UnixUser?> settleIn;
+    readonly ControlGroups? groups;
+    readonly string? whyNoGroups;
+
+    /// <param name="owner">Null without control groups.</param>
+    Cage(
+        CageKind kind, bool userNamespace, bool hidesProcesses, string? whyNotBetter, CageLimits? limits = null, Func<CageView, UnixUser?>? settleIn = null, string? owner = null)
     {
         Kind = kind;
         this.userNamespace = userNamespace;
+        this.hidesProcesses = hidesProcesses;
+        this.limits = limits ?? CageLimits.None;
+        this.settleIn = settleIn ?? (_ => null);
         WhyNotBetter = whyNotBetter;
+        groups = owner is null ? null : ControlGroups.Find(owner, out whyNoGroups);
     }
 
     public CageKind Kind { get; }
@@ -83,31 +124,60 @@ sealed partial class Cage
     public string? WhyNotBetter { get; }
 
     /// <summary>Finds out what the kernel allows by doing it, below <paramref name="stateDirectory"/>: as root, else in a user namespace, else without any.</summary>
-    public static async Task<Cage> ProbeAsync(string stateDirectory, CancellationToken ct = default)
+    /// <param name="settleIn">Who a view's processes are to be; sees to it that what they may write belongs to them. Null for the receiver's own user.</param>
+    /// <param name="limits">For each cage; null for none.</param>
+    public static async Task<Cage> ProbeAsync(
+        string stateDirectory, CageLimits? limits = null, Func<CageView, UnixUser?>? settleIn = null, CancellationToken ct = default)
     {
         var refusals = new List<string>();
-        foreach (var (kind, userNamespace) in new[] { (CageKind.Overlay, false), (CageKind.Overlay, true), (CageKind.Bind, false), (CageKind.Bind, true) })
+        var root = UserIdNative() == 0;
+        foreach (var (kind, userNamespace, hides) in Ways.Where(way => way.UserNamespace ? !way.Hides : root && (MayHideProcesses || !way.Hides)))
         {
-            if (!userNamespace && UserIdNative() != 0)
+            var why = kind == CageKind.Overlay || refusals.Count == 0 ? null : string.Join("; ", refusals.Distinct());
+            if (await new Cage(kind, userNamespace, hides, why).RefusalAsync(stateDirectory, ct) is not { } refusal)
             {
-                continue;
-            }
-
-            var why = refusals.Count == 0 ? null : string.Join("; ", refusals);
-            var cage = new Cage(kind, userNamespace, kind == CageKind.Overlay ? null : why);
-            if (await cage.RefusalAsync(stateDirectory, ct) is not { } refusal)
-            {
-                return cage;
+                return new Cage(kind, userNamespace, hides, why, limits, settleIn, stateDirectory);
             }
 
             refusals.Add($"{kind}{(userNamespace ? " in a user namespace" : "")}: {refusal}");
         }
 
-        return new Cage(CageKind.Plain, userNamespace: false, string.Join("; ", refusals));
+        return new Cage(CageKind.Plain, userNamespace: false, hidesProcesses: false, string.Join("; ", refusals.Distinct()), limits, settleIn, stateDirectory);
     }
 
     /// <summary>A cage that is not probed for; with <paramref name="kind"/> other than <see cref="CageKind.Plain"/> only root may enter it.</summary>
-    public static Cage Of(CageKind kind) => new(kind, userNamespace: false, whyNotBetter: null);
+    public static Cage Of(CageKind kind, CageLimits? limits = null, Func<CageView, UnixUser?>? settleIn = null) =>
+        new(kind, userNamespace: false, MayHideProcesses && kind != CageKind.Plain, whyNotBetter: null, limits, settleIn);
+
+    /// <summary>What keeps projects apart here, and what is missing.</summary>
+    public IReadOnlyList<Finding> Findings =>
+    [
+        new("a view of its own", Kind != CageKind.Plain, Kind switch
+        {
+            CageKind.Overlay => $"mount namespace, release copy-on-write by overlayfs{(userNamespace ? ", in a user namespace" : "")}",
+            CageKind.Bind => $"mount namespace; the release is copied for each start, for the kernel refuses overlayfs: {WhyNotBetter}",
+            _ => $"processes see whatever their user may see: run the receiver as root, or allow unprivileged user namespaces. {WhyNotBetter}",
+        }),
+        new("no new privileges", true, "set for every process"),
+        new(
+            "processes of others hidden",
+            hidesProcesses,
+            hidesProcesses ? "/proc shows a project's own processes only" : !MayHideProcesses ? "needs Linux 5.8" : "the receiver must run as root and may mount proc"),
+        new(
+            "limits",
+            groups is not null,
+            groups is not null ? $"control groups version {(groups.IsUnified ? 2 : 1)}: {string.Join(", ", groups.Have.Order(StringComparer.Ordinal))}"
+                : $"per process by prlimit only{(whyNoGroups is null ? "" : $": {whyNoGroups}")}"),
+    ];
+
+    /// <summary>True when the kernel ended something in this cage because its memory limit was reached.</summary>
+    public bool RanOutOfMemory(string group) => groups?.RanOutOfMemory(group) ?? false;
+
+    /// <summary>Gives back what a cage held outside its scratch directory, once its processes are gone.</summary>
+    public void Forget(string group) => groups?.Remove(group);
+
+    /// <summary>The same for every cage that a former run left.</summary>
+    public void ForgetAbandoned() => groups?.Sweep();
 
     /// <summary>Where the process finds its release: <c>&lt;project&gt;/run</c>, or without a namespace the place where it really is.</summary>
     public string RunSeenAt(CageView view) =>
@@ -124,14 +194,14 @@ sealed partial class Cage
     {
         var run = RunSeenAt(view);
         var copy = view.CopyOnWrite && Kind != CageKind.Overlay;
-        Prepare(view);
-        string[] outer = Kind == CageKind.Plain ? [] : userNamespace ? ["/usr/bin/unshare", "--user", "--map-root-user", "--mount", "--"] : ["/usr/bin/unshare", "--mount", "--"];
-        // Root in the user namespace was only needed to mount; the process is who the receiver is.
-        string[] inner = userNamespace ? ["/usr/bin/unshare", "--user", $"--map-user={UserIdNative()}", $"--map-group={GroupIdNative()}", "--"] : [];
+        var user = settleIn(view);
+        Prepare(view, user);
+        string[] outer = Kind == CageKind.Plain ? [] : ["/usr/bin/unshare", .. userNamespace ? ["--user", "--map-root-user"] : Array.Empty<string>(), "--mount", "--ipc", "--"];
         string[] words =
         [
-            .. outer, "/bin/sh", "-c", Script, "cage", (copy ? "copy" : "") + (Kind == CageKind.Plain ? "" : "mount"),
-            command.Directory ?? run, string.Join(' ', command.Environment.Keys), .. inner, command.Program, .. command.Arguments,
+            .. outer, "/bin/sh", "-c", Build, "cage", (copy ? "copy" : "") + (Kind == CageKind.Plain ? "" : "mount"), .. GroupFiles(view), "--",
+            .. Lesser(view, user),
+            "/bin/sh", "-c", Begin, "cage", command.Directory ?? run, string.Join(' ', command.Environment.Keys), command.Program, .. command.Arguments,
         ];
         return new Command(words[0], words[1..])
         {
@@ -139,6 +209,36 @@ sealed partial class Cage
             Environment = Renamed(command.Environment),
             OwnGroup = command.OwnGroup,
         };
+    }
+
+    IReadOnlyList<string> GroupFiles(CageView view) => groups is null || view.Group.Length == 0 ? [] : groups.Make(view.Group, view.Limits.Within(limits));
+
+    /// <summary>Programs that each give up something and run the next: what comes behind them is the project.</summary>
+    string[] Lesser(CageView view, UnixUser? user)
+    {
+        var bounds = view.Limits.Within(limits);
+        var words = new List<string>();
+        if (userNamespace)
+        {
+            // Root in the user namespace was only needed to mount; the process is who the receiver is.
+            words.AddRange(["/usr/bin/unshare", "--user", $"--map-user={UserIdNative()}", $"--map-group={GroupIdNative()}", "--"]);
+        }
+
+        // The kernel counts processes by user: where it is the receiver's own, its other work would count too.
+        var processes = user is not null && groups?.Have.Contains("pids") != true ? bounds.Processes : null;
+        var memory = groups?.Have.Contains("memory") == true ? null : bounds.Memory;
+        if (processes is not null || memory is not null)
+        {
+            words.AddRange(["/usr/bin/prlimit", .. processes is { } count ? [$"--nproc={count}"] : Array.Empty<string>(), .. memory is { } bytes ? [$"--data={bytes}"] : Array.Empty<string>(), "--"]);
+        }
+
+        words.AddRange(["/usr/bin/setpriv", "--no-new-privs"]);
+        if (user is not null)
+        {
+            words.AddRange([$"--reuid={user.Number}", $"--regid={user.Number}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]);
+        }
+
+        return [.. words, "--"];
     }
 
     static Dictionary<string, string> Renamed(IReadOnlyDictionary<string, string> environment)
@@ -157,30 +257,92 @@ sealed partial class Cage
         return renamed;
     }
 
-    void Prepare(CageView view)
+    void Prepare(CageView view, UnixUser? user)
     {
-        Directory.CreateDirectory(view.Scratch);
+        MakeOpen(view.Scratch);
         File.CreateSymbolicLink(Path.Combine(view.Scratch, "lower"), view.RunSource);
         if (view.CopyOnWrite)
         {
             foreach (var name in Kind == CageKind.Overlay ? new[] { "upper", "work" } : ["copy"])
             {
-                Directory.CreateDirectory(Path.Combine(view.Scratch, name));
+                MakeOpen(Path.Combine(view.Scratch, name));
+            }
+
+            if (user is not null)
+            {
+                Own(Path.Combine(view.Scratch, Kind == CageKind.Overlay ? "upper" : "copy"), user);
             }
         }
 
         if (Kind != CageKind.Plain)
         {
-            var mounts = Path.Combine(view.Scratch, "mounts");
-            using var file = new FileStream(mounts, FileMode.Create, FileAccess.Write);
-            file.Write(Encoding.UTF8.GetBytes(Mounts(view)));
+            Write(view, "mounts", Mounts(view, user));
+        }
+        else if (user is not null)
+        {
+            LetThrough(view, user);
+        }
+    }
+
+    /// <summary>Without a view of its own the project's user has to find the way on the host: through, not into, what is above its own directories.</summary>
+    static void LetThrough(CageView view, UnixUser user)
+    {
+        foreach (var place in view.Writable.Concat([view.ProjectDirectory, view.Scratch, view.RunSource]))
+        {
+            for (var above = place; IsBelow(above, view.Root) && above.Length > view.Root.Length; above = Path.GetDirectoryName(above)!)
+            {
+                File.SetUnixFileMode(above, File.GetUnixFileMode(above) | UnixFileMode.OtherExecute);
+            }
+        }
+    }
+
+    static void Own(string path, UnixUser user)
+    {
+        if (ChangeOwnerNative(path, user.Number, user.Number) != 0)
+        {
+            throw new IOException($"{path} could not be given to user {user.Number}: {new System.ComponentModel.Win32Exception(Marshal.GetLastPInvokeError()).Message}");
+        }
+    }
+
+    static void Write(CageView view, string name, string text)
+    {
+        using var file = new FileStream(Path.Combine(view.Scratch, name), FileMode.Create, FileAccess.Write);
+        file.Write(Encoding.UTF8.GetBytes(text));
+    }
+
+    /// <summary>Whoever gets here may look: the way here is closed to others, and an operator's umask must not close it to the project.</summary>
+    static void MakeOpen(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            MakeOpen(Path.GetDirectoryName(path)!);
+            Directory.CreateDirectory(path);
+            File.SetUnixFileMode(path, OpenToAll);
         }
     }
 
     /// <summary>The cage in the words of fstab(5), in order: first everything inside the small tree, then the tree over the root.</summary>
-    string Mounts(CageView view)
+    string Mounts(CageView view, UnixUser? user)
     {
         var lines = new StringBuilder();
+        if (user is not null)
+        {
+            // So that the user has a name where it works; the host's own files stay as they are.
+            Name("passwd", $"{user.Name}:x:{user.Number}:{user.Number}::{Path.Combine(view.ProjectDirectory, "run")}:/bin/sh");
+            Name("group", $"{user.Name}:x:{user.Number}:");
+        }
+
+        // Another name than the host's for the source: mount -a leaves alone what it takes for mounted already.
+        if (Directory.Exists("/dev/shm"))
+        {
+            lines.Append("cage /dev/shm tmpfs mode=1777,nosuid,nodev\n");
+        }
+
+        if (hidesProcesses)
+        {
+            lines.Append("cage /proc proc hidepid=invisible,nosuid,nodev,noexec\n");
+        }
+
         var run = Place(view, Path.Combine(view.ProjectDirectory, "run"));
         if (!view.CopyOnWrite)
         {
@@ -193,7 +355,7 @@ sealed partial class Cage
             // nofollow, not off: off would follow redirects that a tree brings along, and takes privileges a user namespace has not.
             var marks = userNamespace ? ",userxattr" : "";
             lines.Append(CultureInfo.InvariantCulture, $"overlay {Escaped(run)} overlay lowerdir=lower,upperdir=upper,workdir=work,redirect_dir=nofollow,metacopy=off,index=off,volatile{marks}\n");
-            Directory.CreateDirectory(run);
+            MakeOpen(run);
         }
         else
         {
@@ -217,12 +379,12 @@ sealed partial class Cage
         {
             if (IsBelow(where, view.Scratch))
             {
-                Directory.CreateDirectory(where);
+                MakeOpen(where);
             }
 
             if (IsBelow(what, view.Scratch))
             {
-                Directory.CreateDirectory(what, OpenToAll);
+                MakeOpen(what);
                 if (Temporary.Contains(where))
                 {
                     File.SetUnixFileMode(what, OpenToAll | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite | UnixFileMode.StickyBit);
@@ -230,6 +392,17 @@ sealed partial class Cage
             }
 
             lines.Append(CultureInfo.InvariantCulture, $"{Escaped(what)} {Escaped(where)} none {how}\n");
+        }
+
+        void Name(string file, string line)
+        {
+            var host = Path.Combine("/etc", file);
+            if (File.Exists(host))
+            {
+                Write(view, file, File.ReadAllText(host).TrimEnd('\n') + "\n" + line + "\n");
+                File.SetUnixFileMode(Path.Combine(view.Scratch, file), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+                lines.Append(CultureInfo.InvariantCulture, $"{Escaped(Path.Combine(view.Scratch, file))} {host} none bind\n");
+            }
         }
     }
 
@@ -314,6 +487,9 @@ sealed partial class Cage
     /// <summary>A name that a shell can hold in a variable; others never reach a program that a shell starts.</summary>
     public static bool IsVariableName(string name) =>
         name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
+
+    [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int ChangeOwnerNative(string path, uint owner, uint group);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     private static partial uint UserIdNative();

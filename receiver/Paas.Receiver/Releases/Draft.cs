@@ -100,6 +100,7 @@ sealed class Draft(Project project, ReleaseId id, string commit)
                 }
 
                 System.IO.Directory.CreateDirectory(to);
+                Ownership.GiveDirectory(to, above.Owner);
                 File.SetUnixFileMode(to, (UnixFileMode)above.Permissions);
                 AbsorbInto(from, to);
             }

@@ -133,7 +133,8 @@ sealed partial class Fleet : IAsyncDisposable
         {
             var begun = time.GetTimestamp();
             var code = await CagedRun.ToEndAsync(id, command, log.Output, limit, ct);
-            if (code == TimedOut && time.GetElapsedTime(begun) >= limit)
+            // A program may end with that code by itself; the timer counts in coarser ticks than this clock.
+            if (code == TimedOut && time.GetElapsedTime(begun) >= limit - TimeSpan.FromMilliseconds(50))
             {
                 log.Trouble($"{label} took longer than {limit.TotalSeconds:0.#} s and was ended");
             }
@@ -142,7 +143,7 @@ sealed partial class Fleet : IAsyncDisposable
         }
         finally
         {
-            await Instance.ClearAwayAsync(directory, grace: TimeSpan.Zero, time);
+            await nursery.ClearAwayOnceAsync(id, directory);
         }
     }
 
@@ -176,6 +177,7 @@ sealed partial class Fleet : IAsyncDisposable
 
         var kept = adopted.Values.SelectMany(places => places.Values).Select(instance => instance.Directory).ToHashSet();
         await Parallel.ForEachAsync(found.Where(directory => !kept.Contains(directory)), new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (directory, _) => await ClearAwayAsync(directory));
+        nursery.ForgetAbandoned();
         await Parallel.ForEachAsync(launches, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (launch, _) =>
         {
             var places = adopted.GetValueOrDefault(launch.Key) ?? new();

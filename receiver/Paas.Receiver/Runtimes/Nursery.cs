@@ -95,6 +95,19 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         return InstanceLogs.Last(instance.Log, launch.Release, LinesTold);
     }
 
+    /// <summary>True when the kernel ended something of it because its memory limit was reached.</summary>
+    public bool RanOutOfMemory(Instance instance) => cage.RanOutOfMemory(instance.Id);
+
+    /// <summary>After the end of what <see cref="Once"/> made.</summary>
+    public async Task ClearAwayOnceAsync(string id, string directory)
+    {
+        await Instance.ClearAwayAsync(directory, grace: TimeSpan.Zero, time);
+        cage.Forget(id);
+    }
+
+    /// <summary>Start-up: what cages of a former run left outside their directories.</summary>
+    public void ForgetAbandoned() => cage.ForgetAbandoned();
+
     /// <summary>The kernel kept a process in spite of SIGKILL; the operator is told, for nobody can do more.</summary>
     public void CouldNotEnd(Instance instance) => Log.CouldNotEnd(logger, instance.Id);
 
@@ -103,6 +116,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         try
         {
             await instance.ClearAwayAsync();
+            cage.Forget(instance.Id);
         }
         catch (Exception e)
         {
@@ -124,6 +138,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
             CopyOnWrite = launch.CopyOnWrite,
             Scratch = Path.Combine(directory, "view"),
             Writable = [launch.Project.Data, .. launch.Writable],
+            Group = id,
         };
         return cage.Enter(view, command with { Environment = Variables.Of(launch, id, cage.RunSeenAt(view), port) });
     }

@@ -238,6 +238,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
         await instance.KillAsync();
         var code = await instance.CodeAsync();
         var how = code is > 128 and < 128 + 65 and { } signalled ? $"was ended by signal {signalled - 128}" : code is null ? "ended, nobody knows how" : $"exited with code {code}";
+        how += nursery.RanOutOfMemory(instance) ? ": its memory limit was reached" : "";
         return new Verdict(Health.Exited, $"{type.Name}.{number} {how}", code) { LastLines = await nursery.LastLinesAsync(instance, launch, ended: true) };
     }
 

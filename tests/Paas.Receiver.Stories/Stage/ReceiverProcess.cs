@@ -165,6 +165,7 @@ sealed class ReceiverProcess : IAsyncDisposable
     {
         await Leftovers.EndAllAsync(parent);
         await EndOfProcessAsync();
+        ControlGroups.Find(Path.Combine(Root, "state"), out _)?.Sweep();
         Http.Dispose();
         connections.Dispose();
         await Leftovers.RemoveAsync(parent);

@@ -77,6 +77,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(database)
             .AddSingleton(await Cage.ProbeAsync(state))
             .AddSingleton<GeneratedSecrets>()
+            .AddSingleton(new ProjectUsers(database, root, (70_000, 99_999), TimeProvider.System))
             .AddSingleton(ProjectStore.Open(database, environment, TimeProvider.System))
             .AddSingleton(new GitProgram(Path.Combine(state, "git"), hooks))
             .AddSingleton<ReleaseStore>()

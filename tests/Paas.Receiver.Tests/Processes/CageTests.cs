@@ -109,6 +109,22 @@ public sealed class CageTests : IDisposable
     }
 
     [Fact]
+    public async Task Shared_memory_and_system_v_queues_are_its_own()
+    {
+        if (!MayEnter(CageKind.Overlay))
+        {
+            return;
+        }
+
+        var name = $"/dev/shm/{Guid.NewGuid():N}";
+        var seen = await Cage.Of(CageKind.Overlay).Enter(View(place), new Command("/bin/sh", "-c", $"ls -A /dev/shm; : >{name}; readlink /proc/self/ns/ipc")).OutputAsync();
+
+        Assert.False(File.Exists(name));
+        Assert.StartsWith("ipc:[", seen);
+        Assert.NotEqual(new FileInfo("/proc/self/ns/ipc").LinkTarget, seen.Trim());
+    }
+
+    [Fact]
     public async Task Awkward_paths_are_only_paths()
     {
         if (!MayEnter(CageKind.Overlay))
@@ -165,6 +181,7 @@ public sealed class CageTests : IDisposable
         Assert.True(cage.Kind == CageKind.Overlay ? cage.WhyNotBetter is null : cage.WhyNotBetter!.Length > 0, cage.WhyNotBetter);
         Assert.Empty(Directory.GetFileSystemEntries(place));
         Console.WriteLine($"this kernel gives {System.Environment.UserName} {cage.Kind}: {cage.WhyNotBetter}");
+        Assert.All(cage.Findings, finding => Console.WriteLine($"{finding.What}: {(finding.IsGiven ? "yes" : "no")}, {finding.Detail}"));
     }
 
     [Theory]

@@ -5,6 +5,7 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
+using Paas.Receiver.Storage;
 using Environment = Paas.Receiver.Projects.Environment;
 
 namespace Paas.Receiver.Runtimes;
@@ -83,10 +84,14 @@ sealed class Yard : IAsyncDisposable
     readonly ReportDoor door = new();
     readonly List<Fleet> fleets = [];
 
-    Yard(string place, Cage cage)
+    readonly Database database;
+
+    Yard(string place, Cage cage, Database database, ProjectUsers users)
     {
         Place = place;
         Cage = cage;
+        this.database = database;
+        Users = users;
         Environment = new Environment(EnvironmentName.Parse("local"), Guid.Empty, EnvironmentType.Staging, Mode.Cooking, place, IsDefault: true);
         Project = NewProject("shop");
         door.Report = (id, key, code) => fleets.ToArray().Any(fleet => fleet.ReportExit(id, key, code));
@@ -95,6 +100,9 @@ sealed class Yard : IAsyncDisposable
     public string Place { get; }
 
     public Cage Cage { get; }
+
+    /// <summary>As the receiver has them: where it is root, each project is a user of its own.</summary>
+    public ProjectUsers Users { get; }
 
     public Environment Environment { get; }
 
@@ -115,7 +123,7 @@ sealed class Yard : IAsyncDisposable
         return false;
     }
 
-    public static async Task<Yard> NewAsync(CageKind? kind = null, string? below = null)
+    public static async Task<Yard> NewAsync(CageKind? kind = null, string? below = null, CageLimits? limits = null)
     {
         var place = Directory.CreateTempSubdirectory("yard-").FullName;
         if (below is not null)
@@ -124,8 +132,13 @@ sealed class Yard : IAsyncDisposable
             place = Directory.CreateDirectory(Path.Combine(below, Path.GetFileName(place))).FullName;
         }
 
-        var state = Directory.CreateDirectory(Path.Combine(place, "state")).FullName;
-        return new Yard(place, kind is { } given ? Cage.Of(given) : await Cage.ProbeAsync(state));
+        // A root that others may pass through, as /srv is; what is below it guards itself.
+        File.SetUnixFileMode(place, File.GetUnixFileMode(place) | UnixFileMode.OtherExecute);
+        var state = Directory.CreateDirectory(Path.Combine(place, "state"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        var opened = Database.OpenOrCreate(Path.Combine(state, "receiver.db"));
+        var users = new ProjectUsers(opened, place, (70_000, 99_999), TimeProvider.System);
+        var cage = kind is { } given ? Cage.Of(given, limits, users.SettleIn) : await Cage.ProbeAsync(state, limits ?? CageLimits.None, users.SettleIn);
+        return new Yard(place, cage, opened, users);
     }
 
     public Project NewProject(string name)
@@ -205,6 +218,7 @@ sealed class Yard : IAsyncDisposable
         }
 
         door.Dispose();
+        database.Dispose();
         Xunit.Assert.Empty(Stragglers.Find(Path.GetFileName(Place)));
         await Cage.RemoveAsync(Place);
     }
