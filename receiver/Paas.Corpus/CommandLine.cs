@@ -62,6 +62,12 @@ static class CommandLine
         {
             Endpoint,
             InEnvironment,
+            ListHostsCommand.Create(surroundings),
+            EnvironmentsCommand.Create(surroundings),
+            InitEnvCommand.Create(surroundings),
+            ChangeEnvCommand.Create(surroundings),
+            InitCommand.Create(surroundings),
+            DestroyCommand.Create(surroundings),
             StatusCommand.Create(surroundings),
             ReleasesCommand.Create(surroundings),
             RollbackCommand.Create(surroundings),
@@ -86,6 +92,31 @@ static class CommandLine
         HelpName = "PROJECT",
         Arity = ArgumentArity.ZeroOrOne,
     };
+
+    /// <summary>The RFC's verbs name the receiver first (A21).</summary>
+    public static Argument<string> EndpointArgument() => new("endpoint") { Description = "A nickname of ~/.makinastates.conf, or a URL", HelpName = "ENDPOINT" };
+
+    public static Argument<string> EnvironmentArgument() => new("environment") { Description = "An environment's name or uuid; - is the default one", HelpName = "ENV" };
+
+    public static Option<string[]> Tags() => new("--tag") { Description = "A fact about the environment that its projects see; may be repeated", HelpName = "NAME=VALUE" };
+
+    /// <summary>What <see cref="Tags"/> was given; null for nothing.</summary>
+    public static IReadOnlyDictionary<string, string>? TagsOf(string[]? given)
+    {
+        if (given is not { Length: > 0 })
+        {
+            return null;
+        }
+
+        var tags = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var text in given)
+        {
+            var parts = text.Split('=', 2);
+            tags[parts[0]] = parts.Length == 2 ? parts[1] : throw new CorpusException(Exit.Usage, $"'{text}' is not NAME=VALUE.");
+        }
+
+        return tags;
+    }
 
     public static Option<bool> Json() => new("--json") { Description = "The receiver's answer as it came" };
 }

@@ -59,13 +59,36 @@ sealed class ReceiverClient : IDisposable
     }
 
     /// <summary>Asks for something; null when the answer has no content.</summary>
-    public async Task<TAnswer?> PostAsync<TOrder, TAnswer>(string path, TOrder order, JsonTypeInfo<TOrder> orderType, JsonTypeInfo<TAnswer> answerType, CancellationToken ct)
+    public Task<TAnswer?> PostAsync<TOrder, TAnswer>(string path, TOrder order, JsonTypeInfo<TOrder> orderType, JsonTypeInfo<TAnswer> answerType, CancellationToken ct)
+        where TAnswer : class => SendAsync(HttpMethod.Post, path, order, orderType, answerType, ct);
+
+    /// <summary>Asks that something is there; what exists already stays as it is.</summary>
+    public async Task<TAnswer> PutAsync<TAnswer>(string path, JsonTypeInfo<TAnswer> answerType, CancellationToken ct)
+    {
+        using var limit = TimeLimit(ct);
+        var text = await Reached(async () =>
+        {
+            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Put, path), HttpCompletionOption.ResponseContentRead, limit.Token);
+            return await answer.Content.ReadAsStringAsync(limit.Token);
+        }, ct);
+        return Read(text, answerType);
+    }
+
+    /// <summary>Takes something away; returns when it is gone, however long that takes.</summary>
+    public Task DeleteAsync(string path, CancellationToken ct) => Reached(async () =>
+    {
+        using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Delete, path), HttpCompletionOption.ResponseContentRead, ct);
+        return 0;
+    }, ct);
+
+    public async Task<TAnswer?> SendAsync<TOrder, TAnswer>(
+        HttpMethod method, string path, TOrder order, JsonTypeInfo<TOrder> orderType, JsonTypeInfo<TAnswer> answerType, CancellationToken ct)
         where TAnswer : class
     {
         using var limit = TimeLimit(ct);
         var text = await Reached(async () =>
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, path)
+            using var request = new HttpRequestMessage(method, path)
             {
                 Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, orderType)) { Headers = { ContentType = new("application/json") } },
             };

@@ -5,8 +5,21 @@ namespace Paas.Corpus;
 /// <summary>Which receiver, with which token, and which project there: from what was typed, the environment, the git remote and the settings file.</summary>
 sealed record Target(Uri Endpoint, string? Token, string? Environment, string? Project)
 {
+    /// <summary>The API's name for the environment; <c>-</c> is the default one.</summary>
+    public string EnvironmentPath => $"api/v1/environments/{Uri.EscapeDataString(Environment ?? "-")}";
+
     /// <summary>The API's name for the project; <c>-</c> is the default environment.</summary>
     public string Path => $"api/v1/projects/{Uri.EscapeDataString(Environment ?? "-")}/{Uri.EscapeDataString(Project ?? throw NoProject())}";
+
+    /// <summary>For the RFC's verbs, which name the endpoint first (A21): a nickname or a URL.</summary>
+    public static Target At(string endpoint, Surroundings surroundings, string? environment = null, string? project = null)
+    {
+        var remotes = new Lazy<IReadOnlyList<GitRemote>>(() => GitRemote.Of(surroundings.Directory));
+        var (url, token, _) = Given(endpoint, SettingsFile.Read(surroundings.Home, surroundings.Error), remotes);
+        token = surroundings.Variable("PAAS_TOKEN") ?? token;
+        WarnOfPlainText(url, token, surroundings);
+        return new Target(url, token, environment, project);
+    }
 
     /// <param name="project">What was typed: a name, <c>env/name</c>, or null.</param>
     public static Target Of(ParseResult parsed, string? project, Surroundings surroundings)

@@ -7,6 +7,12 @@ namespace Paas.Receiver.Contract;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     AllowDuplicateProperties = false)]
+[JsonSerializable(typeof(Page<HostSummary>))]
+[JsonSerializable(typeof(Page<EnvironmentSummary>))]
+[JsonSerializable(typeof(EnvironmentSummary))]
+[JsonSerializable(typeof(EnvironmentOrder))]
+[JsonSerializable(typeof(EnvironmentChange))]
+[JsonSerializable(typeof(ProjectMade))]
 [JsonSerializable(typeof(Page<ProjectSummary>))]
 [JsonSerializable(typeof(ProjectStatus))]
 [JsonSerializable(typeof(Page<ReleaseSummary>))]

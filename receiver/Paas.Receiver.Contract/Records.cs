@@ -3,6 +3,76 @@ namespace Paas.Receiver.Contract;
 /// <summary>A part of a list. <see cref="Next"/> asks for what follows; null when this is the end.</summary>
 public sealed record Page<T>(IReadOnlyList<T> Items, string? Next = null);
 
+/// <summary>A machine that environments are on.</summary>
+public sealed record HostSummary
+{
+    public required string Name { get; init; }
+
+    /// <summary>Where its receiver listens.</summary>
+    public required IReadOnlyList<string> Addresses { get; init; }
+
+    /// <summary>Applications answer at names below it.</summary>
+    public required string Domain { get; init; }
+
+    /// <summary>What a project's instances are on it: <c>process</c>.</summary>
+    public required string GuestType { get; init; }
+
+    /// <summary>The platform types that may be made on it.</summary>
+    public required IReadOnlyList<string> Types { get; init; }
+
+    public required long FreeBytes { get; init; }
+
+    public required long TotalBytes { get; init; }
+
+    public required int Environments { get; init; }
+}
+
+/// <summary>A platform that projects live on.</summary>
+public sealed record EnvironmentSummary
+{
+    public required string Name { get; init; }
+
+    public required Guid Uuid { get; init; }
+
+    /// <summary><c>dev</c>, <c>staging</c> or <c>prod</c>.</summary>
+    public required string Type { get; init; }
+
+    /// <summary><c>editable</c>, <c>cooking</c> or <c>final</c>.</summary>
+    public required string Mode { get; init; }
+
+    public required bool IsDefault { get; init; }
+
+    public required string Host { get; init; }
+
+    public required IReadOnlyDictionary<string, string> Tags { get; init; }
+
+    /// <summary>Null is no limit.</summary>
+    public int? QuotaGigabytes { get; init; }
+
+    /// <summary>Where final mode finds archives; null means the environments of the same receiver that cook.</summary>
+    public string? ReleaseSource { get; init; }
+
+    /// <summary>How many projects of it the caller may see.</summary>
+    public required int Projects { get; init; }
+}
+
+/// <summary>Asks for an environment. All but the type may be left out.</summary>
+/// <param name="Type"><c>dev</c>, <c>staging</c> (<c>preprod</c>, <c>qa</c>, <c>test</c>) or <c>prod</c>.</param>
+/// <param name="Mode">By the type unless it is given.</param>
+/// <param name="QuotaGigabytes">A multiple of 5.</param>
+public sealed record EnvironmentOrder(
+    string? Type = null, string? Name = null, string? Host = null, string? Mode = null, IReadOnlyDictionary<string, string>? Tags = null, int? QuotaGigabytes = null, string? ReleaseSource = null);
+
+/// <summary>Asks for changes to an environment; what is left out stays.</summary>
+/// <param name="Tags">All of them from now on.</param>
+/// <param name="QuotaGigabytes">0 takes the limit away.</param>
+/// <param name="ReleaseSource">Empty takes it away.</param>
+public sealed record EnvironmentChange(
+    string? Mode = null, IReadOnlyDictionary<string, string>? Tags = null, int? QuotaGigabytes = null, string? ReleaseSource = null);
+
+/// <summary>A project that is there, and where to push to: paths on the same receiver.</summary>
+public sealed record ProjectMade(string Environment, string Name, string Url, string Repository, string PillarRepository, bool IsNew);
+
 /// <summary>A project in a list of them.</summary>
 public sealed record ProjectSummary
 {

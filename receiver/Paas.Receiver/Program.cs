@@ -43,7 +43,16 @@ var users = new ProjectUsers(root.Database, options.Root, options.Users, TimePro
 services.AddSingleton(users);
 services.AddSingleton(await Cage.ProbeAsync(options.State, options.Cages, users.SettleIn));
 services.AddSingleton<GeneratedSecrets>();
-services.AddSingleton(ProjectStore.Open(root.Database, options.DefaultEnvironment, TimeProvider.System));
+try
+{
+    services.AddSingleton(ProjectStore.Open(root.Database, options.DefaultEnvironment, TimeProvider.System));
+}
+catch (Refusal refusal)
+{
+    await Console.Error.WriteLineAsync(refusal.Message);
+    return 2;
+}
+
 
 // What was pushed, by whom, saying what of itself.
 services.AddSingleton(new GitProgram(Path.Combine(options.State, "git"), options.HooksDirectory) { MaxInputSize = options.MaxPush * 1_000_000L });
@@ -93,6 +102,7 @@ services.AddSingleton<WayForward>();
 services.AddSingleton<Deployer>();
 services.AddSingleton<DeploymentQueue>();
 services.AddSingleton<Recovery>();
+services.AddSingleton<Demolition>();
 
 // The doors.
 services.AddSingleton<PushCheck>((push, deploys, _) => Task.FromResult<IReadOnlyList<string>>(
@@ -102,7 +112,7 @@ services.AddSingleton(provider => PushHooks.Of(
     provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>()));
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
-services.AddApi();
+services.AddApi(new ThisHost(options.Listen.Address, options.Domain, options.Root, options.EnvironmentTypes));
 builder.WebHost.UseSockets(RouterListener.Prepare);
 builder.WebHost.ConfigureKestrel(kestrel =>
 {
@@ -136,6 +146,7 @@ app.MapApi();
 
 var queue = app.Services.GetRequiredService<DeploymentQueue>();
 app.Services.GetRequiredService<OpenPushes>().SweepLeftovers(app.Services.GetRequiredService<GitProgram>(), app.Services.GetRequiredService<Newcomers>());
+app.Services.GetRequiredService<Demolition>().ClearLeftovers();
 await app.Services.GetRequiredService<Recovery>().RunAsync(app.Lifetime.ApplicationStopping);
 try
 {

@@ -29,6 +29,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_DEFAULT_ENVIRONMENT</c>: <c>name:type[:mode]</c>.</summary>
     public required Environment DefaultEnvironment { get; init; }
 
+    /// <summary><c>PAAS_ENVIRONMENT_TYPES</c>: comma separated; the platform types that further environments may have (R15.3: dev may be deactivated).</summary>
+    public IReadOnlyList<EnvironmentType> EnvironmentTypes { get; init; } = Enum.GetValues<EnvironmentType>();
+
     /// <summary><c>PAAS_DEPLOY_BRANCHES</c>: comma separated; a push to one of these deploys.</summary>
     public IReadOnlyList<string> DeployBranches { get; init; } = ["main", "master"];
 
@@ -85,6 +88,7 @@ sealed record ReceiverOptions
             ControlHosts = Names(configuration["PAAS_CONTROL_HOSTS"]?.ToLowerInvariant()) ?? [],
             AdminToken = configuration["PAAS_ADMIN_TOKEN"] is { Length: > 0 } token ? token : null,
             DefaultEnvironment = DefaultEnvironmentOf(configuration["PAAS_DEFAULT_ENVIRONMENT"], Path.TrimEndingDirectorySeparator(root), mistakes),
+            EnvironmentTypes = TypesOf(configuration["PAAS_ENVIRONMENT_TYPES"], mistakes),
             DeployBranches = Names(configuration["PAAS_DEPLOY_BRANCHES"]) ?? ["main", "master"],
             KeepReleases = Number(configuration, "PAAS_KEEP_RELEASES", 3, mistakes),
             StartTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_START_TIMEOUT", 60, mistakes)),
@@ -109,15 +113,25 @@ sealed record ReceiverOptions
     {
         var parts = (text is { Length: > 0 } ? text : "local:staging").Split(':');
         var type = parts.Length > 1 ? Environment.TypeOf(parts[1]) : EnvironmentType.Staging;
-        var mode = Environment.ModeOf(type ?? EnvironmentType.Staging);
-        if (!EnvironmentName.TryParse(parts[0], out var name) || type is null || parts.Length > 3
-            || (parts.Length == 3 && !(Enum.TryParse(parts[2], ignoreCase: true, out mode) && Enum.IsDefined(mode) && !char.IsAsciiDigit(parts[2][0]))))
+        var mode = parts.Length > 2 ? Environment.ModeOf(parts[2].ToLowerInvariant()) : Environment.ModeOf(type ?? EnvironmentType.Staging);
+        if (!EnvironmentName.TryParse(parts[0], out var name) || type is null || mode is null || parts.Length > 3)
         {
             mistakes.Add($"PAAS_DEFAULT_ENVIRONMENT: '{text}' is not name:type[:mode]; types are dev, staging (preprod, qa, test) and prod, modes editable, cooking and final");
             name ??= EnvironmentName.Parse("local");
         }
 
-        return new Environment(name, Guid.Empty, type ?? EnvironmentType.Staging, mode, root, IsDefault: true);
+        return new Environment(name, Guid.Empty, type ?? EnvironmentType.Staging, mode ?? Mode.Cooking, root, IsDefault: true);
+    }
+
+    static IReadOnlyList<EnvironmentType> TypesOf(string? text, List<string> mistakes)
+    {
+        if (Names(text) is not { } names)
+        {
+            return Enum.GetValues<EnvironmentType>();
+        }
+
+        mistakes.AddRange(names.Where(name => Environment.TypeOf(name) is null).Select(name => $"PAAS_ENVIRONMENT_TYPES: '{name}' is none of dev, staging and prod"));
+        return [.. names.Select(Environment.TypeOf).OfType<EnvironmentType>().Distinct()];
     }
 
     static (uint First, uint Last) UsersOf(string? text, List<string> mistakes)

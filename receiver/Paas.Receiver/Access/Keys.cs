@@ -162,6 +162,16 @@ sealed class Keys(Database database, TimeProvider time)
         return gone;
     }
 
+    /// <summary>Keys that were good for this one project: a later project of its name is another one.</summary>
+    /// <param name="onlyProject">Its <c>env/name</c>.</param>
+    public void RemoveOf(string onlyProject)
+    {
+        if (database.Write("DELETE FROM keys WHERE project = @onlyProject", new { onlyProject }) > 0)
+        {
+            Changed?.Invoke();
+        }
+    }
+
     /// <summary>Keys went with their user.</summary>
     public void Announce() => Changed?.Invoke();
 

@@ -126,6 +126,10 @@ sealed class Tokens : IDisposable
     /// <summary>The token opens nothing from here on. False when there was none.</summary>
     public bool Revoke(long id) => database.Write("DELETE FROM tokens WHERE id = @Id", new { Id = id }) > 0;
 
+    /// <summary>Tokens that were good for this one project open nothing from here on: a later project of its name is another one.</summary>
+    /// <param name="onlyProject">Its <c>env/name</c>.</param>
+    public void RevokeOf(string onlyProject) => database.Write("DELETE FROM tokens WHERE project = @onlyProject", new { onlyProject });
+
     /// <summary>Writes down the uses noted so far.</summary>
     public void WriteUses()
     {

@@ -103,6 +103,10 @@ sealed class Users
         });
     }
 
+    /// <summary>An environment is gone: what was given in it is not given in a later one of its name.</summary>
+    public void TakeBackAll(EnvironmentName environment) =>
+        Change(connection => _ = connection.Execute("DELETE FROM grants WHERE environment = @Where", new { Where = environment.Value }));
+
     /// <exception cref="Refusal">It was not given by people.</exception>
     public void TakeBack(string user, string role, string? environment) =>
         Change(connection => _ = connection.Execute(

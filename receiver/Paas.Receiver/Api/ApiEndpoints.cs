@@ -6,7 +6,8 @@ namespace Paas.Receiver.Api;
 /// <summary>The HTTP API (contract.md): <c>/healthz</c> for everybody, <c>/api/v1</c> behind <see cref="ApiDoor"/>.</summary>
 static class ApiEndpoints
 {
-    public static IServiceCollection AddApi(this IServiceCollection services) => services
+    public static IServiceCollection AddApi(this IServiceCollection services, ThisHost host) => services
+        .AddSingleton(host)
         .AddSingleton<ApiDoor>()
         .AddSingleton<Desk>()
         .AddSingleton<Credentials>()
@@ -27,6 +28,7 @@ static class ApiEndpoints
         app.Use((HttpContext context, RequestDelegate next) => door.ServeAsync(context, next));
         app.MapGet("/healthz", () => Results.Text("ok\n"));
         var api = app.MapGroup("/api/v1");
+        api.MapEnvironments();
         api.MapProjects();
         api.MapDeployments();
         api.MapApplicationLogs();

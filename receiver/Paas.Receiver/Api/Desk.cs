@@ -28,6 +28,29 @@ sealed class Desk(ProjectStore projects, Gatekeeper gatekeeper, Journal journal)
         return found;
     }
 
+    /// <summary>Those a caller may see into, or sees a project of.</summary>
+    public IReadOnlyList<Environment> VisibleEnvironments(HttpContext context) =>
+        [.. projects.Environments().Where(environment => Sees(AskerOf(context).Caller, environment))];
+
+    /// <summary>By name, uuid or <see cref="DefaultEnvironment"/>.</summary>
+    public Environment Environment(HttpContext context, string text) =>
+        EnvironmentOf(text) is { } found && Sees(AskerOf(context).Caller, found) ? found : throw ProblemException.Missing("such environment");
+
+    /// <summary>Where a project is, or would be made by this caller.</summary>
+    public (Environment Environment, ProjectName Name) Placed(HttpContext context, string environment, string project)
+    {
+        var (caller, place) = (AskerOf(context).Caller, Environment(context, environment));
+        if (!ProjectName.TryParse(project, out var name))
+        {
+            throw new ProblemException(StatusCodes.Status400BadRequest, $"'{project}' is not a project name: {ProjectName.Rule}.");
+        }
+
+        var key = new Project(place, name).Key;
+        return !gatekeeper.May(caller, Permission.View, key) ? throw ProblemException.Missing("such project")
+            : projects.Find(key) is null && !gatekeeper.May(caller, Permission.CreateProject, key) ? throw new ProblemException(StatusCodes.Status403Forbidden, "You may not make projects.")
+            : (place, name);
+    }
+
     /// <summary>A deployment by its id alone, or one that must be of a certain project.</summary>
     public (JournalEntry Entry, Project Project) Deployment(HttpContext context, string id, Permission permission, Project? of = null)
     {
@@ -93,6 +116,8 @@ sealed class Desk(ProjectStore projects, Gatekeeper gatekeeper, Journal journal)
     Project? Known(string environment, string project) =>
         ProjectName.TryParse(project, out var name) && EnvironmentOf(environment) is { } found ? projects.Find(new Project(found, name).Key) : null;
 
-    Environment? EnvironmentOf(string text) =>
-        text == DefaultEnvironment ? projects.FindEnvironment(null) : EnvironmentName.TryParse(text, out var name) ? projects.FindEnvironment(name) : null;
+    Environment? EnvironmentOf(string text) => text == DefaultEnvironment ? projects.Default : projects.FindEnvironment(text);
+
+    bool Sees(Caller caller, Environment environment) =>
+        gatekeeper.May(caller, Permission.View, environment.Name) || projects.List(environment).Any(project => gatekeeper.May(caller, Permission.View, project));
 }

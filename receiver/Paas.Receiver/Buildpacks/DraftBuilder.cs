@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Paas.Receiver.Logs;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
@@ -68,6 +69,8 @@ sealed class DraftBuilder(Cage cage, string root, TimeSpan longest)
                 ["PAAS_STEP"] = step,
                 ["PAAS_PROJECT"] = project.Name.Value,
                 ["PAAS_ENVIRONMENT"] = project.Environment.Name.Value,
+                ["PAAS_ENVIRONMENT_TYPE"] = project.Environment.Type.ToString().ToLowerInvariant(),
+                ["PAAS_ENVIRONMENT_TAGS"] = JsonSerializer.Serialize(project.Environment.Tags),
                 ["PAAS_CACHE_DIR"] = cache,
                 ["PAAS_REBUILD"] = rebuild ? "1" : "0",
                 ["SOURCE_VERSION"] = draft.Commit,

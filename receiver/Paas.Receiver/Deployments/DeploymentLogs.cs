@@ -19,6 +19,15 @@ sealed class DeploymentLogs(string stateDirectory)
         }
     }
 
+    /// <summary>Of a project that is gone.</summary>
+    public void Forget(Project project)
+    {
+        if (Directory.Exists(DirectoryOf(project)))
+        {
+            Directory.Delete(DirectoryOf(project), recursive: true);
+        }
+    }
+
     public LogStream Open(Project project, ReleaseId id)
     {
         var path = PathOf(project, id);

@@ -82,6 +82,29 @@ sealed partial class DeploymentQueue(
         return true;
     }
 
+    /// <summary>Before a project is destroyed: what runs is taken back, what waits is cancelled, and nothing is taken in any more until <see cref="Reopen"/>.</summary>
+    public async Task CloseAsync(Project project, string by)
+    {
+        var line = lines.GetOrAdd(project.Key, _ => new Line());
+        Deployment? running;
+        lock (line)
+        {
+            line.Closed = true;
+            running = line.Running;
+        }
+
+        foreach (var waiting in line.TakeAll())
+        {
+            GiveUp(waiting, Outcome.Cancelled, $"the project is being destroyed by {by}");
+        }
+
+        running?.Cancel($"{by}, who destroys the project");
+        await line.IdleAsync();
+    }
+
+    /// <summary>The project may be deployed to again, or one that takes its name.</summary>
+    public void Reopen(Project project) => lines.TryRemove(project.Key, out _);
+
     /// <summary>Git has moved the ref of this deployment: the bridge is closed.</summary>
     public void RefMoved(string id)
     {
@@ -122,20 +145,29 @@ sealed partial class DeploymentQueue(
     void Enqueue(Deployment deployment, Func<Deployment, Task<Outcome>> work)
     {
         var line = lines.GetOrAdd(deployment.Project.Key, _ => new Line());
-        Deployment? superseded;
-        bool idle;
+        Deployment? superseded = null;
+        bool idle = false, closed;
         lock (line)
         {
-            superseded = line.TakeOutSupersededBy(deployment);
-            line.Waiting.AddLast((deployment, work));
-            idle = line.Running is null && !line.Serving;
-            line.Serving = true;
-            if (!idle)
+            closed = line.Closed;
+            if (!closed)
             {
-                deployment.Log.Title(line.Running is { } running
-                    ? $"Waiting for deployment {running.Id} by {running.Request.By}, {line.Waiting.Count - 1} more before this one"
-                    : "Waiting for its turn");
+                superseded = line.TakeOutSupersededBy(deployment);
+                line.Waiting.AddLast((deployment, work));
+                idle = line.Running is null && !line.Serving;
+                line.Serving = true;
+                if (!idle)
+                {
+                    deployment.Log.Title(line.Running is { } running
+                        ? $"Waiting for deployment {running.Id} by {running.Request.By}, {line.Waiting.Count - 1} more before this one"
+                        : "Waiting for its turn");
+                }
             }
+        }
+
+        if (closed)
+        {
+            GiveUp(deployment, Outcome.Refused, "the project is being destroyed");
         }
 
         if (superseded is not null)
@@ -230,11 +262,25 @@ sealed partial class DeploymentQueue(
 
     sealed class Line
     {
+        TaskCompletionSource? idle;
+
         public LinkedList<(Deployment Deployment, Func<Deployment, Task<Outcome>> Work)> Waiting { get; } = new();
 
         public Deployment? Running { get; private set; }
 
         public bool Serving { get; set; }
+
+        /// <summary>Nothing is taken in any more.</summary>
+        public bool Closed { get; set; }
+
+        /// <summary>Completes when nothing runs and nothing waits.</summary>
+        public Task IdleAsync()
+        {
+            lock (this)
+            {
+                return Serving ? (idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task : Task.CompletedTask;
+            }
+        }
 
         public (Deployment Deployment, Func<Deployment, Task<Outcome>> Work)? Next()
         {
@@ -244,6 +290,8 @@ sealed partial class DeploymentQueue(
                 {
                     Running = null;
                     Serving = false;
+                    idle?.SetResult();
+                    idle = null;
                     return null;
                 }
 

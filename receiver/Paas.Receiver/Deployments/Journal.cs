@@ -132,6 +132,18 @@ sealed class Journal(Database database, TimeProvider time)
             new { Environment = project.Environment.Name.Value, Project = project.Name.Value })
             .Select(row => new WentLive(ReleaseId.TryParse(row.Id)!, ReleaseId.TryParse(row.Next)!))];
 
+    /// <summary>Everything that is known of a project that is gone, its releases included.</summary>
+    public void Forget(string environment, string project) => database.Write(connection =>
+    {
+        var of = new { environment, project };
+        const string Theirs = "WHERE deployment IN (SELECT id FROM deployments WHERE environment = @environment AND project = @project)";
+        connection.Execute($"DELETE FROM undo {Theirs}", of);
+        connection.Execute($"DELETE FROM steps {Theirs}", of);
+        connection.Execute("DELETE FROM deployments WHERE environment = @environment AND project = @project", of);
+        connection.Execute("DELETE FROM release_additions WHERE release IN (SELECT id FROM releases WHERE environment = @environment AND project = @project)", of);
+        return connection.Execute("DELETE FROM releases WHERE environment = @environment AND project = @project", of);
+    });
+
     public JournalEntry? Find(ReleaseId id) => Read("id = @Id", new { Id = id.Value }, "id", 1) is [var entry] ? entry : null;
 
     /// <summary>The steps of a deployment in their order, with how long each took.</summary>

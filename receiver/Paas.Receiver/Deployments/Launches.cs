@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Git;
 using Paas.Receiver.Logs;
@@ -30,6 +31,7 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
             Directory = release.Directory,
             Types = manifest.ProcessTypes,
             Environment = With(WhatIsRun(release), pillar.Environment.Select(variable => (variable.Key, variable.Value))),
+            WorkspaceTags = JsonSerializer.Serialize(release.Project.Environment.Tags),
             Services = manifest.Application?.ServicesJson() ?? "{}",
             StartTimeout = manifest.Health.Timeout ?? limits.Start,
             StopTimeout = limits.Stop,

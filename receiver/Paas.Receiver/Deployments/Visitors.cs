@@ -134,6 +134,22 @@ sealed class Visitors
         }
     }
 
+    /// <summary>The project has no address any more; whoever is held for it is answered that there is nobody.</summary>
+    public void Depart(Project project)
+    {
+        foreach (var (release, types) in known.Values)
+        {
+            if (release.Project.Key == project.Key)
+            {
+                types.ToList().ForEach(type => router.Remove(Key(project, type)));
+                Forget(project, release.Id);
+            }
+        }
+
+        serving.TryRemove(project.Key, out _);
+        router.Remove(Key(project, "web"));
+    }
+
     static string Key(Project project, string type) => $"{project.Key}/{type}";
 
     static string Key(Release release, string type) => $"{release.Project.Key}/{type}/{release}";

@@ -30,6 +30,11 @@ sealed class GeneratedSecrets(Database database, TimeProvider time)
         return Find(project, name)!;
     }
 
+    /// <summary>Of a project that is gone: a later one of its name gets others.</summary>
+    public void Forget(Project project) => database.Write(
+        "DELETE FROM secrets WHERE environment = @Environment AND project = @Project",
+        new { Environment = project.Environment.Name.Value, Project = project.Name.Value });
+
     /// <summary>Null while nobody has asked for it.</summary>
     public string? Find(Project project, string name) => database.ReadOne<string>(
         "SELECT value FROM secrets WHERE environment = @Environment AND project = @Project AND name = @name",

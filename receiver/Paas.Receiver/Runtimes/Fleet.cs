@@ -211,6 +211,9 @@ sealed partial class Fleet : IAsyncDisposable
     /// <summary>PM-69: a stopped release's logs go with its files.</summary>
     public void Forget(Project project, ReleaseId release) => logs.Forget(project, release);
 
+    /// <summary>The logs of a project that is gone.</summary>
+    public void Forget(Project project) => logs.Forget(project);
+
     public async ValueTask DisposeAsync()
     {
         foreach (var key in running.Keys)

@@ -47,9 +47,12 @@ sealed class InstanceLogs(string directory, TimeProvider time)
     }
 
     /// <summary>Deletes everything instances of a release printed.</summary>
-    public void Forget(Project project, ReleaseId release)
+    public void Forget(Project project, ReleaseId release) => Delete(ReleaseDirectory(project, release));
+
+    public void Forget(Project project) => Delete(ProjectDirectory(project));
+
+    static void Delete(string logs)
     {
-        var logs = ReleaseDirectory(project, release);
         if (Directory.Exists(logs))
         {
             Directory.Delete(logs, recursive: true);

@@ -104,7 +104,8 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<WayForward>()
             .AddSingleton<Deployer>()
             .AddSingleton<DeploymentQueue>()
-            .AddApi();
+            .AddSingleton<Demolition>()
+            .AddApi(new ThisHost(IPAddress.Loopback, "localhost", root, Enum.GetValues<EnvironmentType>()));
         var app = builder.Build();
         app.MapApi();
         var stage = new ApiStage(app, database, access, root, time);

@@ -48,7 +48,18 @@ public sealed class ApiTests : IAsyncLifetime
             ("DELETE", "api/v1/tokens/99999", null, 404, 403, 403, 403),
             ("DELETE", $"api/v1/tokens/{token.Id}", null, 204, 403, 403, 403),
             ("GET", "api/v1/nosuch", null, 404, 404, 404, 404),
-            ("DELETE", "api/v1/projects/local/hello", null, 405, 405, 405, 405),
+            ("GET", "api/v1/hosts", null, 200, 200, 200, 200),
+            ("GET", "api/v1/environments", null, 200, 200, 200, 200),
+            ("GET", "api/v1/environments/local", null, 200, 200, 200, 200),
+            ("GET", "api/v1/environments/nosuch", null, 404, 404, 404, 404),
+            ("POST", "api/v1/environments", "{\"type\":\"qa\",\"name\":\"qa\"}", 201, 403, 403, 403),
+            ("PATCH", "api/v1/environments/qa", "{\"quotaGigabytes\":5}", 200, 403, 404, 404),
+            ("DELETE", "api/v1/environments/local", null, 409, 403, 403, 403),
+            ("PUT", "api/v1/projects/-/made", null, 200, 201, 404, 404),
+            ("PUT", "api/v1/projects/-/extra", null, 200, 201, 404, 404),
+            ("DELETE", "api/v1/projects/local/hello/releases", null, 405, 405, 405, 405),
+            ("DELETE", "api/v1/projects/local/extra", null, 404, 204, 404, 404),
+            ("DELETE", "api/v1/projects/local/hello", null, 404, 204, 403, 404),
         ];
         foreach (var (method, path, body, admin, developer, own, foreign) in routes)
         {

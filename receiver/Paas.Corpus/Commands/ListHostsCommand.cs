@@ -1,0 +1,44 @@
+using System.CommandLine;
+using Paas.Receiver.Contract;
+
+namespace Paas.Corpus.Commands;
+
+/// <summary><c>corpus listhosts</c> (R15.2): the hosts that environments can be made on, of one receiver or of all in <c>~/.makinastates.conf</c>.</summary>
+static class ListHostsCommand
+{
+    public static Command Create(Surroundings surroundings)
+    {
+        var json = CommandLine.Json();
+        var command = new Command("listhosts", "Hosts that environments can be made on") { json };
+        command.SetAction(async (parsed, ct) =>
+        {
+            var named = parsed.GetValue(CommandLine.Endpoint) ?? surroundings.Variable("PAAS_URL");
+            var accounts = named is null ? SettingsFile.Read(surroundings.Home, surroundings.Error) : [];
+            IReadOnlyList<Target> targets = accounts.Count > 0
+                ? [.. accounts.Select(account => Target.At(account.Nickname, surroundings))]
+                : [Target.Of(parsed, null, surroundings)];
+            var rows = new List<IReadOnlyList<string>> { (string[])["ENDPOINT", "HOST", "ADDRESS", "DOMAIN", "GUESTS", "FREE", "ENVIRONMENTS"] };
+            foreach (var target in targets)
+            {
+                using var client = new ReceiverClient(target, surroundings);
+                var text = await client.GetTextAsync("api/v1/hosts", ct);
+                if (parsed.GetValue(json))
+                {
+                    await surroundings.Out.WriteLineAsync(text);
+                    continue;
+                }
+
+                rows.AddRange(client.Read(text, ContractJson.Default.PageHostSummary).Items.Select(host => (string[])[
+                    target.Endpoint.Authority, host.Name, string.Join(',', host.Addresses), $"*.{host.Domain}", host.GuestType, Words.Bytes(host.FreeBytes), $"{host.Environments}"]));
+            }
+
+            if (!parsed.GetValue(json))
+            {
+                Table.Write(surroundings.Out, rows);
+            }
+
+            return Exit.Done;
+        });
+        return command;
+    }
+}

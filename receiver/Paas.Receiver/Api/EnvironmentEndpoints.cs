@@ -1,0 +1,140 @@
+using System.Net;
+using System.Text.Json;
+using Paas.Receiver.Access;
+using Paas.Receiver.Contract;
+using Paas.Receiver.Deployments;
+using Paas.Receiver.Git;
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Api;
+
+/// <summary>The one machine this receiver is on, and what may be made there.</summary>
+sealed record ThisHost(IPAddress Address, string Domain, string Root, IReadOnlyList<EnvironmentType> Types)
+{
+    public string Name => Dns.GetHostName();
+}
+
+/// <summary>Hosts, environments and the making and destroying of projects (R2.2, R13.5, R15.2 to R15.7). </summary>
+static class EnvironmentEndpoints
+{
+    public static void MapEnvironments(this RouteGroupBuilder api)
+    {
+        api.MapGet("/hosts", (ThisHost host, ProjectStore projects) => TypedResults.Ok(new Page<HostSummary>([Of(host, projects)]))).WithName("hosts.list");
+
+        api.MapGet("/environments", (HttpContext context, Desk desk, ThisHost host) =>
+            TypedResults.Ok(new Page<EnvironmentSummary>([.. desk.VisibleEnvironments(context).Select(environment => Of(environment, context, desk, host))]))).WithName("environments.list");
+
+        api.MapPost("/environments", Create).WithName("environments.make");
+
+        api.MapGet("/environments/{environment}", (string environment, HttpContext context, Desk desk, ThisHost host) =>
+            TypedResults.Ok(Of(desk.Environment(context, environment), context, desk, host))).WithName("environments.show");
+
+        api.MapPatch("/environments/{environment}", Change).WithName("environments.change");
+
+        api.MapDelete("/environments/{environment}", async (string environment, HttpContext context, Desk desk, Demolition demolition) =>
+        {
+            var found = desk.Environment(context, environment);
+            await demolition.DestroyAsync(found, desk.Allowed(context, Permission.WorkspaceDelete, found.Name).Caller.Name);
+            return TypedResults.NoContent();
+        }).WithName("environments.destroy");
+
+        api.MapPut("/projects/{environment}/{project}", MakeAsync).WithName("projects.make");
+
+        api.MapDelete("/projects/{environment}/{project}", async (string environment, string project, HttpContext context, Desk desk, Demolition demolition) =>
+        {
+            var found = desk.Project(context, environment, project, Permission.ApplicationDelete);
+            await demolition.DestroyAsync(found, Desk.AskerOf(context).Caller.Name);
+            return TypedResults.NoContent();
+        }).WithName("projects.destroy");
+    }
+
+    static IResult Create(EnvironmentOrder order, HttpContext context, Desk desk, ThisHost host, ProjectStore projects)
+    {
+        desk.Allowed(context, Permission.WorkspaceEdit);
+        if (order.Host is { Length: > 0 } wanted && wanted != host.Name && wanted != "localhost")
+        {
+            throw new Refusal($"There is no host '{wanted}': there is {host.Name}.");
+        }
+
+        var typeName = order.Type ?? "";
+        if (Environment.TypeOf(typeName) is { } type && !host.Types.Contains(type))
+        {
+            throw new Refusal($"Environments of type {Word(type)} are not made on this receiver: PAAS_ENVIRONMENT_TYPES allows {string.Join(", ", host.Types.Select(Word))}.");
+        }
+
+        var made = projects.Create(order.Name is null ? null : EnvironmentName.Parse(order.Name), typeName, fresh => fresh with
+        {
+            Mode = order.Mode is null ? fresh.Mode : ModeOf(order.Mode),
+            Tags = order.Tags is null ? fresh.Tags : Sorted(order.Tags),
+            QuotaGigabytes = order.QuotaGigabytes,
+            ReleaseSource = order.ReleaseSource is { Length: > 0 } source ? source : null,
+        });
+        return Results.Json(Of(made, context, desk, host), ContractJson.Default.EnvironmentSummary, statusCode: StatusCodes.Status201Created);
+    }
+
+    static IResult Change(string environment, EnvironmentChange change, HttpContext context, Desk desk, ThisHost host, ProjectStore projects)
+    {
+        var name = desk.Environment(context, environment).Name;
+        desk.Allowed(context, Permission.WorkspaceEdit, name);
+        var changed = projects.Change(name, before => before with
+        {
+            Mode = change.Mode is null ? before.Mode : ModeOf(change.Mode),
+            Tags = change.Tags is null ? before.Tags : Sorted(change.Tags),
+            QuotaGigabytes = change.QuotaGigabytes switch { null => before.QuotaGigabytes, 0 => null, var quota => quota },
+            ReleaseSource = change.ReleaseSource switch { null => before.ReleaseSource, "" => null, var source => source },
+        });
+        return Results.Json(Of(changed, context, desk, host), ContractJson.Default.EnvironmentSummary);
+    }
+
+    /// <summary>A project with its two empty repositories, ready to be pushed to (R13.5, R15.4). Harmless where it exists.</summary>
+    static async Task<IResult> MakeAsync(
+        string environment, string project, HttpContext context, Desk desk, ProjectStore projects, GitProgram git, Visitors visitors)
+    {
+        var (place, name) = desk.Placed(context, environment, project);
+        var isNew = projects.Find(place.Name, name) is null;
+        var made = projects.FindOrCreate(place.Name, name);
+        await new GitRepository(made.ProjectRepository, git).CreateAsync();
+        await new GitRepository(made.PillarRepository, git).CreateAsync();
+        var path = $"/git/{(place.IsDefault ? "" : $"{place.Name}/")}{name}";
+        var answer = new ProjectMade(place.Name.Value, name.Value, visitors.Url(made), $"{path}.git", $"{path}/pillar.git", isNew);
+        return Results.Json(answer, ContractJson.Default.ProjectMade, statusCode: isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK);
+    }
+
+    static HostSummary Of(ThisHost host, ProjectStore projects)
+    {
+        var disk = new DriveInfo(host.Root);
+        return new HostSummary
+        {
+            Name = host.Name,
+            Addresses = [host.Address.ToString()],
+            Domain = host.Domain,
+            GuestType = "process",
+            Types = [.. host.Types.Select(Word)],
+            FreeBytes = disk.AvailableFreeSpace,
+            TotalBytes = disk.TotalSize,
+            Environments = projects.Environments().Count,
+        };
+    }
+
+    static EnvironmentSummary Of(Environment environment, HttpContext context, Desk desk, ThisHost host) => new()
+    {
+        Name = environment.Name.Value,
+        Uuid = environment.Uuid,
+        Type = Word(environment.Type),
+        Mode = Word(environment.Mode),
+        IsDefault = environment.IsDefault,
+        Host = host.Name,
+        Tags = environment.Tags,
+        QuotaGigabytes = environment.QuotaGigabytes,
+        ReleaseSource = environment.ReleaseSource,
+        Projects = desk.Visible(context).Count(project => project.Environment.Name == environment.Name),
+    };
+
+    static SortedDictionary<string, string> Sorted(IReadOnlyDictionary<string, string> tags) =>
+        new(tags.ToDictionary(tag => tag.Key, tag => tag.Value ?? ""), StringComparer.Ordinal);
+
+    static Mode ModeOf(string text) => Environment.ModeOf(text) ?? throw new Refusal($"'{text}' is no mode: there are editable, cooking and final.");
+
+    static string Word<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
+}

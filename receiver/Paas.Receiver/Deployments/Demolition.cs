@@ -1,0 +1,103 @@
+using Paas.Receiver.Access;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Runtimes;
+using Paas.Receiver.Storage;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>
+/// Takes a project or a whole environment away (R15.6, R15.7): deployments, instances, addresses, data, archives, records. Until it is forgotten in one durable write a crash
+/// leaves it as it was; from there on the next start removes the rest.
+/// </summary>
+sealed partial class Demolition(
+    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, DeploymentLogs logs, ILogger<Demolition> logger)
+{
+    /// <summary>Returns when the project answers nowhere, runs nothing and its name is free.</summary>
+    public async Task DestroyAsync(Project project, string by)
+    {
+        await queue.CloseAsync(project, by);
+        try
+        {
+            visitors.Depart(project);
+            await Task.WhenAll(fleet.Running(project).Select(release => fleet.StopAsync(project, release)));
+            Clear(projects.Remove(project));
+        }
+        finally
+        {
+            queue.Reopen(project);
+        }
+
+        Log.Destroyed(logger, project.Key, by);
+        DeleteLater();
+    }
+
+    /// <summary>Every project of it, then the environment.</summary>
+    /// <exception cref="Refusal">It is the default one.</exception>
+    public async Task DestroyAsync(Environment environment, string by)
+    {
+        if (environment.IsDefault)
+        {
+            throw new Refusal($"'{environment.Name}' is the receiver's own environment: its projects can be destroyed one by one, it stays.");
+        }
+
+        foreach (var project in projects.List(environment))
+        {
+            await DestroyAsync(project, by);
+        }
+
+        users.TakeBackAll(environment.Name);
+        projects.Remove(environment);
+        Log.Destroyed(logger, environment.Name.Value, by);
+        DeleteLater();
+    }
+
+    /// <summary>Start-up, before the doors open: what a former run did not get to remove.</summary>
+    public void ClearLeftovers()
+    {
+        foreach (var gone in projects.Leftovers())
+        {
+            Clear(gone);
+        }
+
+        DeleteLater();
+    }
+
+    void Clear(Demolished gone)
+    {
+        var project = new Project(
+            projects.Default with { Name = EnvironmentName.Parse(gone.Environment) }, ProjectName.Parse(gone.Project));
+        journal.Forget(gone.Environment, gone.Project);
+        tokens.RevokeOf(project.Key);
+        keys.RemoveOf(project.Key);
+        secrets.Forget(project);
+        fleet.Forget(project);
+        logs.Forget(project);
+        projects.Cleared(gone);
+    }
+
+    /// <summary>Nobody waits for large trees to go.</summary>
+    void DeleteLater() => _ = Task.Run(() =>
+    {
+        foreach (var directory in projects.PutAside())
+        {
+            try
+            {
+                DirectoryHandle.Delete(directory);
+            }
+            catch (IOException e)
+            {
+                // Found again and tried again at the next start.
+                Log.NotDeleted(logger, e, directory);
+            }
+        }
+    });
+
+    static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Warning, Message = "{what} was destroyed by {by}")]
+        public static partial void Destroyed(ILogger logger, string what, string by);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "{directory} could not be deleted")]
+        public static partial void NotDeleted(ILogger logger, Exception exception, string directory);
+    }
+}
