@@ -76,6 +76,7 @@ static class CommandLine
             LogsCommand.Create(surroundings),
             ConfigCommand.Create(surroundings),
             PsCommand.Create(surroundings),
+            RunCommand.Create(surroundings),
         };
         root.SetAction(async (_, ct) =>
         {

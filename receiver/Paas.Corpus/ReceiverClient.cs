@@ -154,6 +154,40 @@ sealed class ReceiverClient : IDisposable
             return 0;
         }, ct);
 
+    /// <summary>Runs a command there and passes its output on as it comes; returns its exit code.</summary>
+    public async Task<int> RunAsync(string path, RunOrder order, Stream output, Stream error, CancellationToken ct) =>
+        await Reached(async () =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path)
+            {
+                Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, ContractJson.Default.RunOrder)) { Headers = { ContentType = new("application/json") } },
+            };
+            using var answer = await SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+            await using var frames = await answer.Content.ReadAsStreamAsync(ct);
+            var head = new byte[5];
+            while (await frames.ReadAtLeastAsync(head, head.Length, throwOnEndOfStream: false, ct) == head.Length)
+            {
+                var length = System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(1));
+                if (length is < 0 or > 1024 * 1024)
+                {
+                    throw NotOurs();
+                }
+
+                var bytes = new byte[length];
+                await frames.ReadExactlyAsync(bytes, ct);
+                if (head[0] == 0)
+                {
+                    return int.TryParse(Encoding.ASCII.GetString(bytes), out var code) ? code : throw NotOurs();
+                }
+
+                var to = head[0] == 2 ? error : output;
+                await to.WriteAsync(bytes, ct);
+                await to.FlushAsync(ct);
+            }
+
+            throw new CorpusException(Exit.Unreachable, $"the connection to {target.Endpoint.Authority} is lost, and the command with it.");
+        }, ct);
+
     public void Dispose() => http.Dispose();
 
     // Small and in order, as the HTML standard has it: fields to a line, a blank line ends an event.

@@ -7,6 +7,11 @@ sealed record Surroundings
 
     public required TextWriter Error { get; init; }
 
+    /// <summary>The same for bytes that are passed on as they are.</summary>
+    public Stream RawOut { get; init; } = Stream.Null;
+
+    public Stream RawError { get; init; } = Stream.Null;
+
     /// <summary>The current directory.</summary>
     public required string Directory { get; init; }
 
@@ -24,6 +29,8 @@ sealed record Surroundings
     {
         Out = Console.Out,
         Error = Console.Error,
+        RawOut = Console.OpenStandardOutput(),
+        RawError = Console.OpenStandardError(),
         Directory = Environment.CurrentDirectory,
         Home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
         Variable = name => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,

@@ -27,6 +27,11 @@ static class Words
 
     public static string Release(int? number) => number is { } n ? $"v{n}" : "-";
 
+    /// <exception cref="CorpusException">The text is none.</exception>
+    public static int ReleaseNumber(string text) =>
+        text.Length is > 1 and < 10 && text[0] == 'v' && int.TryParse(text.AsSpan(1), out var number) && number > 0
+            ? number : throw new CorpusException(Exit.Usage, $"'{text}' is not a release; write it as v12.");
+
     public static string Bytes(long? bytes) => bytes switch
     {
         null => "-",

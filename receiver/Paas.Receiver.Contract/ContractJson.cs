@@ -23,6 +23,7 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(OutcomeEvent))]
 [JsonSerializable(typeof(RollbackOrder))]
 [JsonSerializable(typeof(RedeployOrder))]
+[JsonSerializable(typeof(RunOrder))]
 [JsonSerializable(typeof(TokenOrder))]
 [JsonSerializable(typeof(TokenMade))]
 [JsonSerializable(typeof(KeyOrder))]

@@ -232,6 +232,11 @@ public sealed record RedeployOrder(bool Rebuild = false, IReadOnlyDictionary<str
 /// <param name="From">The layer it came from: the tree's file of defaults, <c>env_defaults.TYPE</c>, <c>pillar</c>, <c>call</c>.</param>
 public sealed record ConfigEntry(string Name, string Value, bool Masked, string? From = null);
 
+/// <summary>Asks for a command to be run once in a release.</summary>
+/// <param name="Command">A program and its arguments.</param>
+/// <param name="Release">Null means the live one.</param>
+public sealed record RunOrder(IReadOnlyList<string> Command, int? Release = null);
+
 /// <summary>Asks for a token.</summary>
 /// <param name="Project"><c>env/name</c>: good for that project only. Without a user it is the project's deploy token.</param>
 /// <param name="User">Whose it is; null is the caller's own, or with a project nobody's.</param>

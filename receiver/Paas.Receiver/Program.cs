@@ -85,7 +85,7 @@ services.AddSingleton<Router>();
 
 // The conductor.
 services.AddSingleton(new ReceiverAddress(options.Domain, (options.RouterListen ?? options.Listen).Port));
-services.AddSingleton(new Limits(options.StartTimeout, options.StopTimeout, options.BuildTimeout, options.Settle));
+services.AddSingleton(new Limits(options.StartTimeout, options.StopTimeout, options.BuildTimeout, options.Settle) { NodeTags = options.NodeTags });
 services.AddSingleton(new DeploymentLogs(options.State));
 services.AddSingleton<Journal>();
 services.AddSingleton<Visitors>();

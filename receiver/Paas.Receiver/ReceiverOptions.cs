@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Text.Json;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 
@@ -59,6 +60,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_USERS</c>, <c>FIRST-LAST</c>: the numbers that projects' own Unix users are taken from, where the receiver is root.</summary>
     public (uint First, uint Last) Users { get; init; } = (70_000, 99_999);
 
+    /// <summary><c>PAAS_NODE_TAGS</c>: a JSON object; applications find it in <c>PM_METADATA</c> under <c>node</c>.</summary>
+    public string NodeTags { get; init; } = "{}";
+
     /// <summary><c>PAAS_LIMIT_MEMORY</c> (megabytes), <c>PAAS_LIMIT_CPUS</c> (such as 0.5), <c>PAAS_LIMIT_PROCESSES</c>: what one instance, build step or hook may use.</summary>
     public CageLimits Cages { get; init; } = new();
 
@@ -99,6 +103,7 @@ sealed record ReceiverOptions
             TrustedProxies = Networks(configuration, "PAAS_TRUSTED_PROXIES", mistakes),
             Users = UsersOf(configuration["PAAS_USERS"], mistakes),
             Cages = CagesOf(configuration, mistakes),
+            NodeTags = ObjectOf(configuration, "PAAS_NODE_TAGS", mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         if (options.AdminToken is { Length: < 16 })
@@ -149,6 +154,30 @@ sealed record ReceiverOptions
 
         mistakes.Add($"PAAS_USERS: '{text}' is not FIRST-LAST, two numbers from 1000");
         return default;
+    }
+
+    static string ObjectOf(IConfiguration configuration, string key, List<string> mistakes)
+    {
+        if (configuration[key] is not { Length: > 0 } text)
+        {
+            return "{}";
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            if (document.RootElement.ValueKind == JsonValueKind.Object)
+            {
+                return text;
+            }
+        }
+        catch (JsonException)
+        {
+            // Said below.
+        }
+
+        mistakes.Add($"{key}: not a JSON object");
+        return "{}";
     }
 
     static CageLimits CagesOf(IConfiguration configuration, List<string> mistakes)

@@ -32,6 +32,7 @@ static class ApiEndpoints
         api.MapProjects();
         api.MapDeployments();
         api.MapApplicationLogs();
+        api.MapRun();
         api.MapTokens();
         api.MapKeys();
         api.MapUsers();

@@ -11,7 +11,11 @@ namespace Paas.Receiver.Deployments;
 
 /// <summary>Time limits of everything that is started for a project.</summary>
 /// <param name="Settle">How long a new release must stay up under its visitors before the old one is given up.</param>
-sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Settle);
+sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Settle)
+{
+    /// <summary>What the operator says of this machine: strict JSON, an object (PM-84).</summary>
+    public string NodeTags { get; init; } = "{}";
+}
 
 /// <summary>
 /// Puts together what is needed to run a release: what its own tree declares and the pillar at the commit that the release was made with.
@@ -30,7 +34,9 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
             Number = release.Number,
             Directory = release.Directory,
             Types = manifest.ProcessTypes,
-            Environment = With(WhatIsRun(release), pillar.Environment.Select(variable => (variable.Key, variable.Value))),
+            Commit = release.Commit,
+            Environment = pillar.Environment,
+            NodeTags = limits.NodeTags,
             WorkspaceTags = JsonSerializer.Serialize(release.Project.Environment.Tags),
             Services = manifest.Application?.ServicesJson() ?? "{}",
             StartTimeout = manifest.Health.Timeout ?? limits.Start,
@@ -169,15 +175,6 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
         var code = await fleet.RunOnceAsync(await OfAsync(release, ct), "release", ["/bin/sh", "-c", command], log, limits.Build, ct);
         return code == 0 ? true : throw new Refusal($"the release command ended with exit code {code}");
     }
-
-    /// <summary>PaaSTA's and Heroku's names for what is run; the pillar's own values win over them (reference 3.7).</summary>
-    static Dictionary<string, string> WhatIsRun(Release release) => new()
-    {
-        ["SOURCE_VERSION"] = release.Commit,
-        ["PAASTA_GIT_SHA"] = release.Commit[..8],
-        ["PAASTA_SERVICE"] = release.Project.Name.Value,
-        ["PAASTA_CLUSTER"] = release.Project.Environment.Name.Value,
-    };
 
     static Dictionary<string, string> With(IReadOnlyDictionary<string, string> environment, params IEnumerable<(string Name, string Value)> more)
     {

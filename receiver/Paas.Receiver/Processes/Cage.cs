@@ -149,6 +149,9 @@ sealed partial class Cage
     public static Cage Of(CageKind kind, CageLimits? limits = null, Func<CageView, UnixUser?>? settleIn = null) =>
         new(kind, userNamespace: false, MayHideProcesses && kind != CageKind.Plain, whyNotBetter: null, limits, settleIn);
 
+    /// <summary>What holds for a project that asks for these limits: they, within the machine's own.</summary>
+    public CageLimits LimitsFor(CageLimits asked) => asked.Within(limits);
+
     /// <summary>What keeps projects apart here, and what is missing.</summary>
     public IReadOnlyList<Finding> Findings =>
     [
@@ -211,12 +214,12 @@ sealed partial class Cage
         };
     }
 
-    IReadOnlyList<string> GroupFiles(CageView view) => groups is null || view.Group.Length == 0 ? [] : groups.Make(view.Group, view.Limits.Within(limits));
+    IReadOnlyList<string> GroupFiles(CageView view) => groups is null || view.Group.Length == 0 ? [] : groups.Make(view.Group, LimitsFor(view.Limits));
 
     /// <summary>Programs that each give up something and run the next: what comes behind them is the project.</summary>
     string[] Lesser(CageView view, UnixUser? user)
     {
-        var bounds = view.Limits.Within(limits);
+        var bounds = LimitsFor(view.Limits);
         var words = new List<string>();
         if (userNamespace)
         {

@@ -8,13 +8,18 @@ static class CagedRun
 
     /// <summary>The exit code, 128+N for a signal, <see cref="TookTooLong"/> at the limit. Both outputs go to <paramref name="tell"/> line by line.</summary>
     /// <param name="marker">What tells the command's processes from all others (see <see cref="Stragglers"/>).</param>
-    public static async Task<int> ToEndAsync(string marker, Command command, Action<string> tell, TimeSpan longest, CancellationToken ct)
+    public static Task<int> ToEndAsync(string marker, Command command, Action<string> tell, TimeSpan longest, CancellationToken ct) =>
+        ToEndAsync(marker, command, child => Task.WhenAll(TellAsync(child.Output, tell), TellAsync(child.Error, tell)), longest, ct);
+
+    /// <summary>The same with its bytes as they come.</summary>
+    /// <param name="read">Reads both outputs to their end.</param>
+    public static async Task<int> ToEndAsync(string marker, Command command, Func<ChildProcess, Task> read, TimeSpan longest, CancellationToken ct)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
         over.CancelAfter(longest);
         await using var child = command.Start();
         child.Input.Close();
-        var reading = Task.WhenAll(TellAsync(child.Output, tell), TellAsync(child.Error, tell));
+        var reading = read(child);
         try
         {
             return await child.WaitAsync(over.Token);

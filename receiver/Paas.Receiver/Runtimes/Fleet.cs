@@ -147,6 +147,34 @@ sealed partial class Fleet : IAsyncDisposable
         }
     }
 
+    /// <summary>The same with the bytes of both outputs as they come. What is told last is slowed down by whoever is told.</summary>
+    public async Task<int> RunOnceAsync(Launch launch, IReadOnlyList<string> words, Func<bool, ReadOnlyMemory<byte>, Task> tell, TimeSpan limit, CancellationToken ct)
+    {
+        launch.Check();
+        var (id, directory, command) = nursery.Once(launch, new Command(words[0], words.Skip(1).ToArray()));
+        try
+        {
+            return await CagedRun.ToEndAsync(id, command, child => Task.WhenAll(TellAsync(child.Output, false), TellAsync(child.Error, true)), limit, ct);
+        }
+        finally
+        {
+            await nursery.ClearAwayOnceAsync(id, directory);
+        }
+
+        async Task TellAsync(Stream output, bool error)
+        {
+            var buffer = new byte[16 * 1024];
+            while (await output.ReadAsync(buffer, CancellationToken.None) is > 0 and var length)
+            {
+                // Once nobody listens the rest is read all the same: the command must come to its end.
+                if (!ct.IsCancellationRequested)
+                {
+                    await tell(error, buffer.AsMemory(0, length));
+                }
+            }
+        }
+    }
+
     /// <summary>The same for a line of shell, as a Procfile holds.</summary>
     public Task<int> RunOnceAsync(Launch launch, string label, string line, LogStream log, TimeSpan limit, CancellationToken ct) =>
         RunOnceAsync(launch, label, ["/bin/sh", "-c", line], log, limit, ct);

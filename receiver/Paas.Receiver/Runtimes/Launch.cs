@@ -19,6 +19,9 @@ sealed record Launch
     /// <summary>The release's number: 12 for <c>v12</c>.</summary>
     public required int Number { get; init; }
 
+    /// <summary>What the release was made from.</summary>
+    public string Commit { get; init; } = "";
+
     /// <summary>The sealed tree; in editable mode the working copy.</summary>
     public required string Directory { get; init; }
 

@@ -21,7 +21,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         int? port = type.Web ? ports.Take() : null;
         try
         {
-            var command = Caged(launch, id, directory, new Command("/bin/sh", "-c", AsWritten(type.Command)), port);
+            var command = Caged(launch, id, directory, new Command("/bin/sh", "-c", AsWritten(type.Command)), port, type.Name);
             var log = logs.Open(launch, type, number, id);
             var control = ControlOf(launch, id, directory, command, new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, log));
             var instance = await Instance.StartAsync(control, directory, Path.Combine(settings.Hooks, "supervise"), time);
@@ -44,7 +44,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     public (string Id, string Directory, Command Command) Once(Launch launch, Command command)
     {
         var (id, directory) = NewDirectory();
-        var caged = Caged(launch, id, directory, command, port: null) with { OwnGroup = true };
+        var caged = Caged(launch, id, directory, command, port: null, type: null) with { OwnGroup = true };
 
         // Found again by Adopt when the receiver ends before the command does.
         ControlOf(launch, id, directory, new Command("/bin/true"), new ControlFile.Identity(launch.Project.Key, launch.Release.Value, null, 0, null, "")).Write(directory);
@@ -127,7 +127,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         living.TryRemove(instance.Id, out _);
     }
 
-    Command Caged(Launch launch, string id, string directory, Command command, int? port)
+    Command Caged(Launch launch, string id, string directory, Command command, int? port, string? type)
     {
         Directory.CreateDirectory(launch.Project.Data);
         var view = new CageView
@@ -140,7 +140,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
             Writable = [launch.Project.Data, .. launch.Writable],
             Group = id,
         };
-        return cage.Enter(view, command with { Environment = Variables.Of(launch, id, cage.RunSeenAt(view), port) });
+        return cage.Enter(view, command with { Environment = Variables.Of(launch, id, cage.RunSeenAt(view), port, type, cage.LimitsFor(view.Limits)) });
     }
 
     (string Id, string Directory) NewDirectory()

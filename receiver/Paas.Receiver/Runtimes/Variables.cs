@@ -14,9 +14,15 @@ static class Variables
 
     /// <param name="run">Where the process finds its release.</param>
     /// <param name="port">Null for what does not listen: then the port's names are absent (PM-89).</param>
-    public static Dictionary<string, string> Of(Launch launch, string instance, string run, int? port)
+    /// <param name="type">Null for what runs once.</param>
+    public static Dictionary<string, string> Of(Launch launch, string instance, string run, int? port, string? type, CageLimits limits)
     {
         var variables = new Dictionary<string, string>(Command.CleanEnvironment);
+        foreach (var (name, value) in Paasta(launch, type, limits))
+        {
+            variables[name] = value;
+        }
+
         foreach (var (name, value) in launch.Environment)
         {
             variables[name] = value;
@@ -40,6 +46,30 @@ static class Variables
         }
 
         return variables;
+    }
+
+    /// <summary>PaaSTA's names (reference 3.7); what the project configures wins over them.</summary>
+    static IEnumerable<(string Name, string Value)> Paasta(Launch launch, string? type, CageLimits limits)
+    {
+        var (project, cluster) = (launch.Project.Name.Value, launch.Project.Environment.Name.Value);
+        var instance = type ?? "adhoc";
+        yield return ("PAASTA_SERVICE", project);
+        yield return ("PAASTA_CLUSTER", cluster);
+        yield return ("PAASTA_INSTANCE", instance);
+        yield return ("PAASTA_DEPLOY_GROUP", $"{cluster}.{instance}");
+        yield return ("PAASTA_HOST", System.Environment.MachineName);
+        yield return ("PAASTA_GIT_SHA", launch.Commit.Length > 8 ? launch.Commit[..8] : launch.Commit);
+        yield return ("PAASTA_DOCKER_IMAGE", $"services-{project}:paasta-{launch.Commit}");
+        yield return ("SOURCE_VERSION", launch.Commit);
+        if (limits.Cpus is { } cpus)
+        {
+            yield return ("PAASTA_RESOURCE_CPUS", cpus.ToString("0.###", CultureInfo.InvariantCulture));
+        }
+
+        if (limits.Memory is { } memory)
+        {
+            yield return ("PAASTA_RESOURCE_MEM", (memory / 1_000_000).ToString(CultureInfo.InvariantCulture));
+        }
     }
 
     /// <summary>PM-83 to PM-85: every key is always there, numbers are numbers.</summary>

@@ -575,6 +575,8 @@ public class FleetTests
             Environment = new Dictionary<string, string> { ["AWKWARD"] = Awkward, ["EMPTY"] = "", ["PM_PORT"] = "1", ["HOME"] = "/nowhere", ["LD_PRELOAD"] = "/nonexistent.so", ["_x9"] = "ü" },
             StartTimeout = TimeSpan.FromMilliseconds(700),
             Services = """{"db": {"port": 5432}}""",
+            Commit = "0123456789abcdef0123456789abcdef01234567",
+            NodeTags = """{"zone": "a"}""",
         };
         await fleet.StartAsync(launch, default);
         await Yard.UntilAsync(() => File.Exists(Path.Combine(launch.Project.Data, "first")), "the environment");
@@ -594,6 +596,14 @@ public class FleetTests
             ["PAAS_INSTANCE"] = status.Id,
             ["PAAS_PROJECT"] = "shop",
             ["PAAS_RELEASE"] = "v3",
+            ["PAASTA_CLUSTER"] = "local",
+            ["PAASTA_DEPLOY_GROUP"] = "local.web",
+            ["PAASTA_DOCKER_IMAGE"] = "services-shop:paasta-0123456789abcdef0123456789abcdef01234567",
+            ["PAASTA_GIT_SHA"] = "01234567",
+            ["PAASTA_HOST"] = System.Environment.MachineName,
+            ["PAASTA_INSTANCE"] = "web",
+            ["PAASTA_SERVICE"] = "shop",
+            ["SOURCE_VERSION"] = "0123456789abcdef0123456789abcdef01234567",
             ["PM_METADATA"] = given["PM_METADATA"],
             ["PM_SERVICES"] = """{"db":{"port":5432}}""",
         };
@@ -611,6 +621,7 @@ public class FleetTests
         Assert.Equal(["application", "node", "workspace"], metadata.EnumerateObject().Select(property => property.Name));
         Assert.Equal(["application_id", "name", "version", "version_id", "workspace", "workspace_stub"], metadata.GetProperty("application").EnumerateObject().Select(property => property.Name));
         Assert.Equal(3, metadata.GetProperty("application").GetProperty("version").GetInt32());
+        Assert.Equal("a", metadata.GetProperty("node").GetProperty("zone").GetString());
     }
 
     [Fact]
