@@ -77,6 +77,9 @@ static class CommandLine
             ConfigCommand.Create(surroundings),
             PsCommand.Create(surroundings),
             RunCommand.Create(surroundings),
+            DomainsCommand.Create(surroundings),
+            MaintenanceCommand.Create(surroundings),
+            TrafficCommand.Create(surroundings),
         };
         root.SetAction(async (_, ct) =>
         {

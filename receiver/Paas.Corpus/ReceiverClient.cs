@@ -98,6 +98,10 @@ sealed class ReceiverClient : IDisposable
         return text.Length == 0 ? null : Read(text, answerType);
     }
 
+    /// <summary>Sets something.</summary>
+    public Task PutAsync<TOrder>(string path, TOrder order, JsonTypeInfo<TOrder> orderType, CancellationToken ct) =>
+        SendAsync(HttpMethod.Put, path, order, orderType, ContractJson.Default.Problem, ct);
+
     /// <summary>
     /// Prints the lines of a deployment's log as they come, to its end. A connection that drops is taken up again after the last line seen; the
     /// deployment goes on meanwhile.

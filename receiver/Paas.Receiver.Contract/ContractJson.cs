@@ -41,5 +41,9 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(AuditRecord))]
 [JsonSerializable(typeof(Page<AuditRecord>))]
 [JsonSerializable(typeof(AuditCheck))]
+[JsonSerializable(typeof(DomainList))]
+[JsonSerializable(typeof(DomainOrder))]
+[JsonSerializable(typeof(MaintenanceOrder))]
+[JsonSerializable(typeof(Page<TrafficSummary>))]
 [JsonSerializable(typeof(Problem))]
 public sealed partial class ContractJson : JsonSerializerContext;

@@ -405,3 +405,57 @@ public sealed record Problem
     /// <summary>For people; may have several lines.</summary>
     public string? Detail { get; init; }
 }
+
+/// <summary>Where visitors find a project.</summary>
+/// <param name="Maintenance">Visitors meet a page instead of the application.</param>
+public sealed record DomainList(bool Maintenance, IReadOnlyList<DomainSummary> Items);
+
+/// <summary>One address of a project, and who may pass there.</summary>
+public sealed record DomainSummary
+{
+    public required string Host { get; init; }
+
+    /// <summary>Null is every path.</summary>
+    public string? Path { get; init; }
+
+    /// <summary>The process type visitors meet.</summary>
+    public required string Type { get; init; }
+
+    /// <summary>It was given to the project here; else the receiver or the project's manifest says it.</summary>
+    public bool Given { get; init; }
+
+    /// <summary>Networks visitors must come from; null is everywhere.</summary>
+    public IReadOnlyList<string>? Allow { get; init; }
+
+    /// <summary>Who may pass with a password; null asks nobody.</summary>
+    public IReadOnlyList<string>? Users { get; init; }
+
+    public bool Sticky { get; init; }
+}
+
+/// <summary>How an address is to be.</summary>
+/// <param name="Users">Names and passwords; kept as hashes.</param>
+public sealed record DomainOrder(string? Type = null, IReadOnlyList<string>? Allow = null, Dictionary<string, string>? Users = null, bool Sticky = false);
+
+/// <summary>Maintenance mode, on or off.</summary>
+public sealed record MaintenanceOrder(bool On);
+
+/// <summary>What visitors of one process type got since the receiver started. Times are milliseconds.</summary>
+public sealed record TrafficSummary
+{
+    public required string Type { get; init; }
+
+    public required long Requests { get; init; }
+
+    /// <summary>Answers of 1xx, 2xx, 3xx, 4xx and 5xx.</summary>
+    public required IReadOnlyList<long> Classes { get; init; }
+
+    /// <summary>WebSockets and the like.</summary>
+    public required long Upgrades { get; init; }
+
+    public required double P50 { get; init; }
+
+    public required double P95 { get; init; }
+
+    public required double P99 { get; init; }
+}

@@ -80,7 +80,12 @@ services.AddSingleton<Bundler>();
 services.AddSingleton(provider => new DraftBuilder(provider.GetRequiredService<Cage>(), options.Root, options.BuildTimeout));
 services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
 services.AddSingleton<Fleet>();
-services.AddSingleton(new RouterOptions { ControlHosts = [options.Domain, "localhost", .. options.ControlHosts] });
+services.AddSingleton(new RouterOptions
+{
+    ControlHosts = [options.Domain, "localhost", .. options.ControlHosts],
+    TrustedPeers = options.TrustedProxies,
+    LargestBody = options.MaxBody * 1_000_000L,
+});
 services.AddSingleton<Router>();
 
 // The conductor.
@@ -88,6 +93,7 @@ services.AddSingleton(new ReceiverAddress(options.Domain, (options.RouterListen 
 services.AddSingleton(new Limits(options.StartTimeout, options.StopTimeout, options.BuildTimeout, options.Settle) { NodeTags = options.NodeTags });
 services.AddSingleton(new DeploymentLogs(options.State));
 services.AddSingleton<Journal>();
+services.AddSingleton<Domains>();
 services.AddSingleton<Visitors>();
 services.AddSingleton<AdditionStore>();
 services.AddSingleton<Launches>();

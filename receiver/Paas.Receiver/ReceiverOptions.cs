@@ -66,6 +66,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_LIMIT_MEMORY</c> (megabytes), <c>PAAS_LIMIT_CPUS</c> (such as 0.5), <c>PAAS_LIMIT_PROCESSES</c>: what one instance, build step or hook may use.</summary>
     public CageLimits Cages { get; init; } = new();
 
+    /// <summary><c>PAAS_MAX_BODY</c>, megabytes: a larger request to an application is refused; null leaves it to the application.</summary>
+    public int? MaxBody { get; init; }
+
     /// <summary><c>PAAS_HOOKS</c>: the folder of git's hooks and the supervisor; by default the one installed beside the program.</summary>
     public required string HooksDirectory { get; init; }
 
@@ -104,6 +107,7 @@ sealed record ReceiverOptions
             Users = UsersOf(configuration["PAAS_USERS"], mistakes),
             Cages = CagesOf(configuration, mistakes),
             NodeTags = ObjectOf(configuration, "PAAS_NODE_TAGS", mistakes),
+            MaxBody = string.IsNullOrEmpty(configuration["PAAS_MAX_BODY"]) ? null : Number(configuration, "PAAS_MAX_BODY", 1, mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         if (options.AdminToken is { Length: < 16 })
@@ -205,19 +209,15 @@ sealed record ReceiverOptions
     static List<IPNetwork> Networks(IConfiguration configuration, string key, List<string> mistakes)
     {
         var networks = new List<IPNetwork>();
-        foreach (var word in Names(configuration[key]) ?? [])
+        foreach (var text in Names(configuration[key]) ?? [])
         {
-            if (IPNetwork.TryParse(word, out var network))
+            if (Projects.Address.TryNetwork(text, out var network))
             {
                 networks.Add(network);
             }
-            else if (IPAddress.TryParse(word, out var one))
-            {
-                networks.Add(new IPNetwork(one, one.GetAddressBytes().Length * 8));
-            }
             else
             {
-                mistakes.Add($"{key}: '{word}' is neither an address nor a network such as 10.0.0.0/8");
+                mistakes.Add($"{key}: '{text}' is neither an address nor a network like 10.0.0.0/8");
             }
         }
 

@@ -34,6 +34,9 @@ sealed class Proxies(IReadOnlyList<IPNetwork> trusted)
         return client;
     }
 
+    /// <summary>Is the other end of a connection one of them?</summary>
+    public bool Trusts(IPAddress? peer) => trusted.Count > 0 && peer is not null && IsTrusted(Plain(peer));
+
     bool IsTrusted(IPAddress address) => trusted.Any(network => network.Contains(address));
 
     // Some proxies write the port as well.

@@ -33,6 +33,7 @@ static class ApiEndpoints
         api.MapDeployments();
         api.MapApplicationLogs();
         api.MapRun();
+        api.MapDomains();
         api.MapTokens();
         api.MapKeys();
         api.MapUsers();

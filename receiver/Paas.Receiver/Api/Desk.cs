@@ -89,6 +89,8 @@ sealed class Desk(ProjectStore projects, Gatekeeper gatekeeper, Journal journal)
     /// <summary>Beside the path in the audit log. Nothing secret.</summary>
     public static void Note(HttpContext context, string text) => context.Features.Set(new AuditNote(text));
 
+    public bool IsAdministrator(HttpContext context) => gatekeeper.May(AskerOf(context).Caller, Permission.Administer);
+
     public static Asker AskerOf(HttpContext context) => context.Features.GetRequiredFeature<Asker>();
 
     /// <summary>The <c>env/name</c> that people wrote, also of a project that does not exist yet. A name alone is in the default environment.</summary>

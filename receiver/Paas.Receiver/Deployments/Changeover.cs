@@ -109,7 +109,7 @@ sealed class Changeover(
             throw new UnhealthyException(verdict);
         }
 
-        visitors.Introduce(next, (await LaunchAsync(ct)).Types);
+        visitors.Introduce(next, await LaunchAsync(ct));
         await hooks.RunAsync(next, "post_start", deployment, ct);
     });
 

@@ -79,6 +79,7 @@ sealed class CookingWorkflow(
             log.Detail($"note: {notice}");
         }
 
+        launches.CheckAddresses(project, manifest);
         var types = hooks.Common.Additions.TypesWith(manifest.ProcessTypes);
         log.Detail("runs " + string.Join(", ", types.Select(type => type.Quantity == 1 ? type.Name : $"{type.Name} ×{type.Quantity}")));
 

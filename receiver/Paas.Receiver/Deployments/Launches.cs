@@ -37,6 +37,7 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
             Commit = release.Commit,
             Environment = pillar.Environment,
             NodeTags = limits.NodeTags,
+            Addresses = manifest.Addresses,
             WorkspaceTags = JsonSerializer.Serialize(release.Project.Environment.Tags),
             Services = manifest.Application?.ServicesJson() ?? "{}",
             StartTimeout = manifest.Health.Timeout ?? limits.Start,
@@ -47,6 +48,10 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
     /// <summary>The configuration a release was made with: its own tree's defaults, the pillar's commit of then, what its call set.</summary>
     public Task<Pillar> PillarAsync(Release release, CancellationToken ct = default) =>
         PillarAsync(release.Project, release.PillarCommit, release.Directory, Wishes.FromJson(journal.Find(release.Id)?.Wishes), ct);
+
+    /// <summary>Before anything of the old release is touched.</summary>
+    /// <exception cref="Refusal">An address is another project's, or not the project's to choose.</exception>
+    public void CheckAddresses(Project project, Manifest manifest) => visitors.Check(project, manifest.Addresses);
 
     /// <summary>All layers of the configuration; empty where there is none.</summary>
     /// <param name="commit">Of the pillar.</param>
@@ -106,7 +111,7 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
             throw new Refusal($"{release} does not come up: {verdict.Reason}");
         }
 
-        visitors.Introduce(release, launch.Types);
+        visitors.Introduce(release, launch);
         visitors.Meet(release);
     }
 

@@ -11,7 +11,7 @@ namespace Paas.Receiver.Deployments;
 /// Which host names lead to which release: the project's own names to what is live, <c>v&lt;N&gt;.</c> in front to one release, a process type's name in
 /// front to that type (contract.md). Keeps the router in step when instances are replaced.
 /// </summary>
-sealed class Visitors
+sealed partial class Visitors
 {
     /// <summary>How long a visitor may be held while a release is exchanged, and how many at once.</summary>
     static readonly TimeSpan LongestHold = TimeSpan.FromMinutes(5);
@@ -22,26 +22,28 @@ sealed class Visitors
 
     readonly Router router;
     readonly Fleet fleet;
-    readonly string domain;
-    readonly string suffix;
+    readonly AddressBook book;
+    readonly Domains domains;
+    readonly ILogger<Visitors> logger;
     readonly ConcurrentDictionary<string, Release> serving = new();
     readonly ConcurrentDictionary<string, IReadOnlyList<string>> answering = new();
-    readonly ConcurrentDictionary<string, (Release Release, IReadOnlyList<string> WebTypes)> known = new();
+    readonly ConcurrentDictionary<string, Introduction> known = new();
 
-    public Visitors(Router router, Fleet fleet, ReceiverAddress address)
+    public Visitors(Router router, Fleet fleet, ReceiverAddress address, Domains domains, ILogger<Visitors> logger)
     {
         this.router = router;
         this.fleet = fleet;
-        domain = address.Domain;
-        suffix = address.Port == 80 ? "" : $":{address.Port}";
+        this.domains = domains;
+        this.logger = logger;
+        book = new AddressBook(address, domains);
         fleet.Changed += InstancesChanged;
     }
 
     /// <summary>Where people find the project: <c>http://&lt;project&gt;.&lt;domain&gt;</c>.</summary>
-    public string Url(Project project) => $"http://{Names(project)[0]}{suffix}";
+    public string Url(Project project) => book.Url(project);
 
     /// <summary>Where one release of it answers, live or not.</summary>
-    public string Url(Release release) => $"http://v{release.Number}.{release.Project.Name}.{release.Project.Environment.Name}.{domain}{suffix}";
+    public string Url(Release release) => book.Url(release);
 
     /// <summary>The release that visitors meet; null while there is none.</summary>
     public Release? Serving(Project project) => serving.GetValueOrDefault(project.Key);
@@ -49,7 +51,7 @@ sealed class Visitors
     /// <summary>Start-up: the project's names are known, and whoever asks waits until its release is up again.</summary>
     public void Expect(Project project)
     {
-        router.Assign(Key(project, "web"), NamesOf(project, "web"), []);
+        Lead(project, "web", []);
         Hold(project);
     }
 
@@ -70,14 +72,66 @@ sealed class Visitors
         }
     }
 
-    /// <summary>This release has an address of its own from now on.</summary>
-    public void Introduce(Release release, IEnumerable<ProcessType> types)
+    /// <summary>Every address that leads to the project now, with the type behind it.</summary>
+    public IReadOnlyList<(string Type, RouteWish Wish)> AddressesOf(Project project) =>
+        [.. from type in TypesOf(project)
+            from wish in book.Of(project, type, LiveOf(project))
+            where router.OwnerOf(wish.Host) == Key(project, type)
+            select (type, wish)];
+
+    /// <summary>What went through each type of the project since the receiver started.</summary>
+    public IReadOnlyList<(string Type, Traffic Traffic)> TrafficOf(Project project) =>
+        [.. from type in TypesOf(project)
+            let traffic = router.TrafficOf(Key(project, type))
+            where traffic is not null
+            select (type, traffic)];
+
+    /// <summary>May the project have these addresses?</summary>
+    /// <exception cref="Refusal">One is another's, or not theirs to choose; every such one is named.</exception>
+    public void Check(Project project, IEnumerable<Address> wanted)
     {
-        var web = types.Where(type => type.Web).Select(type => type.Name).ToList();
-        known[release.Id.Value] = (release, web);
-        foreach (var type in web)
+        var mistakes = wanted.Where(one => one.Host is not null).Select(one => WhyNot(project, one)).OfType<string>().ToList();
+        if (mistakes.Count > 0)
         {
-            router.Assign(Key(release, type), [HostOf(release, type)], Backends(release.Project, release.Id, type));
+            throw new Refusal(string.Join('\n', mistakes));
+        }
+    }
+
+    /// <summary>Is it nobody else's? An administrator may give any such name.</summary>
+    /// <exception cref="Refusal">It is another's, or the receiver's own.</exception>
+    public void CheckFree(Project project, Address wanted)
+    {
+        if (WhyNotFree(project, wanted) is { } why)
+        {
+            throw new Refusal(why);
+        }
+    }
+
+    /// <summary>What was changed at the desk holds from the next request on.</summary>
+    public void Reconsider(Project project)
+    {
+        Release? live;
+        do
+        {
+            live = Serving(project);
+            foreach (var type in TypesOf(project))
+            {
+                Taken(router.Reassign(Key(project, type), book.Of(project, type, LiveOf(project))), project);
+            }
+        }
+        while (live != Serving(project)); // somebody switched meanwhile, and its addresses are others
+    }
+
+    /// <summary>This release has an address of its own from now on.</summary>
+    /// <exception cref="Refusal">A page or a password of its manifest is missing, or an address is another project's.</exception>
+    public void Introduce(Release release, Launch launch)
+    {
+        var introduction = Introduction.Of(release, launch);
+        Check(release.Project, introduction.Addresses);
+        known[release.Id.Value] = introduction;
+        foreach (var type in introduction.WebTypes)
+        {
+            Taken(router.Assign(Key(release, type), book.Of(introduction, type), Backends(release.Project, release.Id, type)), release.Project);
         }
     }
 
@@ -95,7 +149,7 @@ sealed class Visitors
         answering[project.Key] = [.. types.Union(Web)];
         foreach (var type in types)
         {
-            router.Assign(Key(project, type), NamesOf(project, type), Backends(project, release.Id, type));
+            Lead(project, type, Backends(project, release.Id, type));
         }
 
         LetIn(project);
@@ -137,7 +191,7 @@ sealed class Visitors
     /// <summary>The project has no address any more; whoever is held for it is answered that there is nobody.</summary>
     public void Depart(Project project)
     {
-        foreach (var (release, types) in known.Values)
+        foreach (var (release, types, _, _) in known.Values)
         {
             if (release.Project.Key == project.Key)
             {
@@ -148,13 +202,12 @@ sealed class Visitors
 
         serving.TryRemove(project.Key, out _);
         router.Remove(Key(project, "web"));
+        domains.Forget(project);
     }
 
     static string Key(Project project, string type) => $"{project.Key}/{type}";
 
     static string Key(Release release, string type) => $"{release.Project.Key}/{type}/{release}";
-
-    List<string> NamesOf(Project project, string type) => [.. Names(project).Select(name => type == "web" ? name : $"{type}.{name}")];
 
     /// <summary>What visitors of the project may ask for; before anything is live its name is all there is.</summary>
     IReadOnlyList<string> TypesOf(Project project) => answering.GetValueOrDefault(project.Key) ?? Web;
@@ -164,17 +217,36 @@ sealed class Visitors
     List<Backend> Backends(Project project, ReleaseId id, string type) =>
         [.. fleet.Backends(project, id, type).Select(backend => new Backend(backend.Address.Address.ToString(), backend.Address.Port))];
 
-    List<string> Names(Project project)
+    Introduction? LiveOf(Project project) =>
+        serving.TryGetValue(project.Key, out var live) ? known.GetValueOrDefault(live.Id.Value) : null;
+
+    void Lead(Project project, string type, IReadOnlyList<Backend> backends) =>
+        Taken(router.Assign(Key(project, type), book.Of(project, type, LiveOf(project)), backends), project);
+
+    // A switch cannot fail: an address that somebody else has got meanwhile stays theirs, and the operator reads of it.
+    void Taken(IReadOnlyList<(string Host, string Owner)> taken, Project project)
     {
-        var full = $"{project.Name}.{project.Environment.Name}.{domain}";
-        return project.Environment.IsDefault ? [$"{project.Name}.{domain}", full] : [full];
+        foreach (var (host, owner) in taken.Where(one => ProjectOf(one.Owner) != project.Key))
+        {
+            Log.Taken(logger, host, project.Key, owner);
+        }
     }
 
-    string HostOf(Release release, string type)
+    string? WhyNot(Project project, Address wanted)
     {
-        var host = $"v{release.Number}.{release.Project.Name}.{release.Project.Environment.Name}.{domain}";
-        return type == "web" ? host : $"{type}.{host}";
+        var host = wanted.Host!;
+        var own = book.OwnNames(project);
+        return !own.Any(name => host == name || host.EndsWith("." + name, StringComparison.Ordinal)) && book.IsReserved(host)
+                ? $"{wanted.Name} cannot be had: names at {book.Domain} are given out by the receiver"
+            : WhyNotFree(project, wanted);
     }
+
+    string? WhyNotFree(Project project, Address wanted) =>
+        router.IsControlHost(wanted.Host!) ? $"{wanted.Name} cannot be had: it is the receiver's own name"
+            : (domains.OwnerOf(wanted.Host!, wanted.Path) ?? ProjectOf(router.OwnerOf(wanted.Name))) is { } owner && owner != project.Key ? $"{wanted.Name} leads to another project already"
+            : null;
+
+    static string? ProjectOf(string? key) => key is null ? null : string.Join('/', key.Split('/')[..2]);
 
     void InstancesChanged(Project project, ReleaseId id)
     {
@@ -191,9 +263,15 @@ sealed class Visitors
             if (isLive)
             {
                 // Not a switch: that would let in whoever is held while the release is being stopped.
-                router.Assign(Key(project, type), NamesOf(project, type), backends);
+                router.Retarget(Key(project, type), backends);
             }
         }
+    }
+
+    static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Warning, Message = "{Host} does not lead to {Project}: {Owner} has it")]
+        public static partial void Taken(ILogger logger, string host, string project, string owner);
     }
 }
 

@@ -23,6 +23,9 @@ sealed record Manifest
 
     public HealthCheck Health { get; init; } = new();
 
+    /// <summary>Where visitors find it: Paasmaker's <c>hostnames</c> and our <c>paas: routes</c>.</summary>
+    public IReadOnlyList<Address> Addresses { get; init; } = [];
+
     /// <summary>Everything a <c>manifest.yml</c> declares (reference 2.1); null for other sources.</summary>
     public Application? Application { get; init; }
 

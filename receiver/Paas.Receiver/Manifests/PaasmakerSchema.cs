@@ -33,7 +33,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         var (name, tags, prepareRuntime, prepare) = Application(top.Section("application", required: true));
         var instances = top.Sections("instances", required: true).Select(Instance).ToList();
         var services = top.Sections("services").Select(Service).ToList();
-        var (strategy, health) = Additions.Read(top.Section("paas"));
+        var (strategy, health, routes) = Additions.Read(top.Section("paas"), mistakes);
         top.NoOthers();
         if (top.Has("instances") && instances.Count == 0)
         {
@@ -41,6 +41,11 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         }
 
         OncePerName(instances.Select(instance => (instance.Line, instance.Path, instance.Type.Name)), "instance");
+        foreach (var (route, line) in routes.Where(route => instances.Count > 0 && !instances.Exists(instance => instance.Type.Name == route.Address.Type && !instance.Type.Standalone)))
+        {
+            mistakes.Add(line, "paas.routes", $"leads to {Mistakes.Quote(route.Type)}, which is no instance with a port");
+        }
+
         OncePerName(services.Select(service => (service.Line, service.Path, service.Use.Label)), "service");
         if (mistakes.Any)
         {
@@ -53,6 +58,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             ProcessTypes = [.. instances.Select(instance => new ProcessType(instance.Type.Name, instance.Command, instance.Type.Quantity, Web: !instance.Type.Standalone))],
             BuildCommands = [.. prepare.Select(use => use.Script)],
             Strategy = strategy,
+            Addresses = [.. instances.SelectMany(instance => instance.Type.Hostnames.Select(host => new Address { Host = host, Type = instance.Type.Name })), .. routes.Select(route => route.Address)],
             Health = health.Timeout is null && instances.Max(instance => instance.StartTimeout) is { } longest ? health with { Timeout = longest } : health,
             Application = new Application
             {
@@ -139,7 +145,6 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             Crons = [.. instance.Sections("crons").Select(Cron)],
         };
         instance.NoOthers();
-        NotYet(instance, "hostnames", "host names of a manifest are not served yet");
         NotYet(instance, "crons", "cron entries are not run yet");
         NotYet(instance, "exclusive", "exclusive is not kept yet: use 'paas: {strategy: downthenup}'");
         return (type, startup.Count == 0 ? launch : AfterStartup(startup.Select(command => command.Script), launch), startTimeout, instance.Line, instance.PathOf("name"));
@@ -368,11 +373,11 @@ static class Additions
     static readonly (string Name, Strategy Strategy)[] Strategies =
         [("downthenup", Strategy.DownThenUp), ("upthendown", Strategy.UpThenDown), ("crossover", Strategy.Crossover), ("brutal", Strategy.Brutal)];
 
-    public static (Strategy? Strategy, HealthCheck Health) Read(Fields? paas)
+    public static (Strategy? Strategy, HealthCheck Health, IReadOnlyList<(Address Address, int Line)> Routes) Read(Fields? paas, Mistakes mistakes)
     {
         if (paas is null)
         {
-            return (null, new HealthCheck());
+            return (null, new HealthCheck(), []);
         }
 
         Strategy? strategy = null;
@@ -404,7 +409,8 @@ static class Additions
             section.NoOthers();
         }
 
+        var routes = paas.Sections("routes").Select(route => (RouteReader.Read(route, mistakes), route.Line)).ToList();
         paas.NoOthers();
-        return (strategy, health);
+        return (strategy, health, routes);
     }
 }

@@ -31,6 +31,7 @@ sealed class Procfile(Mistakes mistakes)
             ReleaseCommand = declared.FirstOrDefault(one => one.Name == "release").Command,
             Strategy = extras.Strategy,
             Health = extras.Health,
+            Addresses = extras.Addresses,
             Notices = extras.Notices(types.ConvertAll(one => one.Name)),
         };
     }
@@ -73,6 +74,8 @@ sealed class AppJson
 
     public HealthCheck Health { get; private set; } = new();
 
+    public IReadOnlyList<Address> Addresses { get; private set; } = [];
+
     /// <summary>As if there were none when there is no file.</summary>
     public static AppJson Read(string directory, Mistakes mistakes)
     {
@@ -87,7 +90,8 @@ sealed class AppJson
                 }
             }
 
-            (extras.Strategy, extras.Health) = Additions.Read(top.Section("paas"));
+            (extras.Strategy, extras.Health, var routes) = Additions.Read(top.Section("paas"), mistakes);
+            extras.Addresses = [.. routes.Select(route => route.Address)];
         }
 
         return extras;

@@ -8,6 +8,8 @@ sealed class Destination(string key)
 
     public string Key => key;
 
+    public Traffic Traffic { get; } = new();
+
     public Standing Standing => Volatile.Read(ref standing);
 
     /// <summary>Replaces the whole standing at once and returns the former one. A request either sees the new one or is already counted at its target.</summary>

@@ -1,12 +1,13 @@
 using System.Buffers;
-using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
+using Paas.Receiver.Access;
 
 namespace Paas.Receiver.Routing;
 
@@ -34,7 +35,7 @@ enum Attempt
 /// 1 take a connection, 2 send the head (and a body that is there already), 3 send the body while listening, 4 receive the head of the answer,
 /// 5 pass it on, 6 pass the body on as it comes, 7 keep the connection if both agree where the answer ended.
 /// </summary>
-sealed partial class Forwarder(RouterOptions options, TimeProvider time, ILogger log)
+sealed partial class Forwarder(RouterOptions options, Proxies proxies, TimeProvider time, ILogger log)
 {
     const int SmallBody = 8 * 1024;
     const int LargestPiece = 64 * 1024;
@@ -119,7 +120,7 @@ sealed partial class Forwarder(RouterOptions options, TimeProvider time, ILogger
 
         async ValueTask SendHeadAsync()
         {
-            var trusted = forwarder.IsTrusted(context.Connection.RemoteIpAddress);
+            var trusted = forwarder.Proxies.Trusts(context.Connection.RemoteIpAddress);
             var request = RequestHead.Of(context, shape, trusted);
             var bodyWentAlong = false;
             try
@@ -165,11 +166,21 @@ sealed partial class Forwarder(RouterOptions options, TimeProvider time, ILogger
             return false;
         }
 
+        // A body that comes by the byte would hold a connection to the application for ever. HTTP/2 has no such limit to set.
+        void RefuseToCrawl()
+        {
+            if (forwarder.Options.SlowestBody is { } slowest && !HttpProtocol.IsHttp2(context.Request.Protocol) && context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+            {
+                rate.MinDataRate = slowest;
+            }
+        }
+
         void ExpectAnswer() => connection.ExpectBy(forwarder.After(forwarder.Options.ResponseTimeout));
 
         // Both directions at once: an application that answers before it has read everything must be heard, or both wait for ever.
         async Task<Upload> UploadAsync()
         {
+            RefuseToCrawl();
             var reader = context.Request.BodyReader;
             while (true)
             {
@@ -592,22 +603,13 @@ sealed partial class Forwarder(RouterOptions options, TimeProvider time, ILogger
 
     RouterOptions Options => options;
 
+    Proxies Proxies => proxies;
+
     TimeProvider Time => time;
 
     ILogger Logger => log;
 
     long After(TimeSpan span) => time.GetTimestamp() + (long)(span.TotalSeconds * time.TimestampFrequency);
-
-    bool IsTrusted(IPAddress? peer)
-    {
-        if (options.TrustedPeers.Count == 0 || peer is null)
-        {
-            return false;
-        }
-
-        var address = peer.IsIPv4MappedToIPv6 ? peer.MapToIPv4() : peer;
-        return options.TrustedPeers.Any(network => network.Contains(address));
-    }
 
     static partial class Log
     {

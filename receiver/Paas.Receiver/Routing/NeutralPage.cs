@@ -1,15 +1,15 @@
-using System.Text;
-
 namespace Paas.Receiver.Routing;
 
-/// <summary>What a visitor sees when no application answers: short, plain, and silent about the machine behind it.</summary>
+/// <summary>The router's own answer, where no application gives one.</summary>
 static class NeutralPage
 {
     /// <summary>Writes the page. An answer that has begun is broken off instead.</summary>
     /// <param name="context">The request.</param>
     /// <param name="status">Its status.</param>
     /// <param name="retryAfter">Seconds, for a visitor who should come again.</param>
-    public static async Task WriteAsync(HttpContext context, int status, int? retryAfter = null)
+    /// <param name="pages">Where the page is from.</param>
+    /// <param name="maintenance">It is not there on purpose.</param>
+    public static async Task WriteAsync(HttpContext context, int status, int? retryAfter = null, Pages? pages = null, bool maintenance = false)
     {
         var response = context.Response;
         if (response.HasStarted)
@@ -18,16 +18,7 @@ static class NeutralPage
             return;
         }
 
-        var (title, text) = status switch
-        {
-            StatusCodes.Status404NotFound => ("Not found", "There is no application at this address."),
-            StatusCodes.Status413PayloadTooLarge => ("Too large", "The request is larger than is accepted here."),
-            StatusCodes.Status502BadGateway => ("No answer", "The application did not answer. Its owner can find the reason in its log."),
-            StatusCodes.Status503ServiceUnavailable => ("One moment", "The application is starting. Please try again in a moment."),
-            StatusCodes.Status504GatewayTimeout => ("No answer in time", "The application took too long to answer."),
-            _ => ("Not possible", "The request cannot be answered."),
-        };
-        var page = Encoding.UTF8.GetBytes($"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{status} {title}</title><h1>{title}</h1><p>{text}</p></html>\n");
+        var page = (pages ?? Pages.Plain).Of(status, maintenance);
         response.StatusCode = status;
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = page.Length;

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Net;
 using Paas.Receiver.Projects;
 
 namespace Paas.Receiver.Routing;
@@ -10,18 +9,19 @@ namespace Paas.Receiver.Routing;
 /// </summary>
 sealed record Route(string Host, string PathPrefix, Destination Destination)
 {
-    const int LongestHost = 253;
+    /// <summary>How visitors are treated here. Does not make a route another one: rules change under a name that stays.</summary>
+    public RouteRules Rules { get; init; } = RouteRules.None;
 
     /// <summary>Reads <c>host</c>, <c>*.suffix</c>, <c>*</c>, each with an optional <c>/prefix</c>.</summary>
     /// <exception cref="Refusal">The text is no such thing.</exception>
-    public static Route Parse(string text, Destination destination)
+    public static Route Parse(string text, Destination destination, RouteRules? rules = null)
     {
         var slash = text.IndexOf('/', StringComparison.Ordinal);
         var host = (slash < 0 ? text : text[..slash]).ToLowerInvariant();
         host = host.Length > 2 && host[^1] == '.' ? host[..^1] : host;
         var prefix = slash < 0 ? "" : text[slash..].TrimEnd('/');
-        return IsHost(host) && IsPrefix(prefix)
-            ? new Route(host, prefix, destination)
+        return Address.IsHost(host) && Address.IsPath(prefix)
+            ? new Route(host, prefix, destination) { Rules = rules ?? RouteRules.None }
             : throw new Refusal($"'{text}' is not a host name for a route: name.example.org, *.example.org or '*', and a path prefix if need be.");
     }
 
@@ -46,21 +46,6 @@ sealed record Route(string Host, string PathPrefix, Destination Destination)
     public bool Matches(string path) =>
         PathPrefix.Length == 0
         || (path.StartsWith(PathPrefix, StringComparison.Ordinal) && (path.Length == PathPrefix.Length || path[PathPrefix.Length] == '/'));
-
-    static bool IsHost(string host)
-    {
-        var name = host == "*" ? "" : host.StartsWith("*.", StringComparison.Ordinal) ? host[2..] : host;
-        return host == "*" || (name.Length is > 0 and <= LongestHost && name.Split('.').All(IsLabel) && !IPAddress.TryParse(name, out _));
-    }
-
-    static bool IsLabel(string label) =>
-        label.Length is > 0 and <= 63 && label[0] != '-' && label[^1] != '-'
-        && label.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_');
-
-    // The path is compared after the server has decoded it and resolved its dot segments; a prefix must already be in that form.
-    static bool IsPrefix(string prefix) =>
-        prefix.Length == 0
-        || prefix[1..].Split('/').All(segment => segment.Length > 0 && segment is not ("." or "..") && !segment.Any(c => c is '%' or '?' or '#' or '\\' || char.IsControl(c)));
 }
 
 /// <summary>
@@ -127,6 +112,32 @@ sealed class RouteTable
         return false;
     }
 
+    /// <summary>The most specific route for exactly this name: no wildcard takes its place.</summary>
+    public Route? FindExactly(string host, string path) => Among(exact.Find(host), path);
+
+    /// <summary>The routes of exactly this host; null when there are none.</summary>
+    public Route[]? At(string host) => (host[0] == '*' ? suffixes : exact).Find(host[0] != '*' ? host : host.Length > 2 ? host[2..] : "");
+
+    /// <summary>Some route of this host, whatever its path: whose name it is.</summary>
+    public Route? OwnerOf(ReadOnlySpan<char> host)
+    {
+        if (exact.Find(host) is [.., var own])
+        {
+            return own;
+        }
+
+        for (var rest = host; !suffixes.IsEmpty && rest.IndexOf('.') is >= 0 and var dot;)
+        {
+            rest = rest[(dot + 1)..];
+            if (suffixes.Find(rest) is [.., var wild])
+            {
+                return wild;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>The routes of a destination; none when it has none.</summary>
     public IReadOnlyList<Route> Of(string key) => byKey.GetValueOrDefault(key) ?? [];
 
@@ -165,15 +176,45 @@ sealed class RouteTable
 
     static Route? Among(Route[]? longestFirst, string path)
     {
-        foreach (var route in longestFirst ?? [])
+        if (longestFirst is null)
         {
-            if (route.Matches(path))
+            return null;
+        }
+
+        // An application may understand "/x/..%2fadmin" or "//admin" as "/admin": what leads there in either reading is under its rules.
+        var other = longestFirst is [{ PathPrefix: "" }] ? null : OtherReading(path);
+        foreach (var route in longestFirst)
+        {
+            if (route.Matches(path) || (other is not null && route.Matches(other)))
             {
                 return route;
             }
         }
 
         return null;
+    }
+
+    static string? OtherReading(string path)
+    {
+        if (!path.Contains("//", StringComparison.Ordinal) && !path.Contains('\\', StringComparison.Ordinal) && !path.Contains('%', StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        var segments = new List<string>();
+        foreach (var segment in Uri.UnescapeDataString(path).Replace('\\', '/').Split('/'))
+        {
+            if (segment == "..")
+            {
+                segments.RemoveRange(Math.Max(0, segments.Count - 1), Math.Min(1, segments.Count));
+            }
+            else if (segment.Length > 0 && segment != ".")
+            {
+                segments.Add(segment);
+            }
+        }
+
+        return "/" + string.Join('/', segments);
     }
 }
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using Microsoft.AspNetCore.Http.Features;
+using Paas.Receiver.Access;
 using Paas.Receiver.Projects;
 
 namespace Paas.Receiver.Routing;
@@ -12,6 +13,12 @@ namespace Paas.Receiver.Routing;
 /// </summary>
 sealed class Router : IDisposable
 {
+    /// <summary>Stands in a route for every name of the control plane: <c>_control/prefix</c>.</summary>
+    public const string AnyControlHost = "_control";
+
+    const int AskAgainAfter = 2;
+    const int MaintenanceTakes = 300;
+
     readonly Lock gate = new();
     readonly RouterOptions options;
     readonly TimeProvider time;
@@ -21,13 +28,17 @@ sealed class Router : IDisposable
     readonly Dictionary<string, Destination> destinations = [];
     readonly ConcurrentDictionary<Backend, Target> targets = new();
     readonly ITimer sweep;
+    readonly Proxies proxies;
+    readonly Stickiness stickiness;
     RouteTable table = RouteTable.Empty;
 
     public Router(RouterOptions options, TimeProvider time, ILogger<Router> log)
     {
         this.options = options;
         this.time = time;
-        forwarder = new Forwarder(options, time, log);
+        proxies = new Proxies(options.TrustedPeers);
+        stickiness = new Stickiness(options.StickyKey);
+        forwarder = new Forwarder(options, proxies, time, log);
         controlHosts = new HashSet<string>(options.ControlHosts, StringComparer.OrdinalIgnoreCase);
         controlHostsBySpan = controlHosts.GetAlternateLookup<ReadOnlySpan<char>>();
         var often = TimeSpan.FromSeconds(Math.Clamp(Math.Min(options.ResponseTimeout.TotalSeconds, options.IdleTimeout.TotalSeconds) / 4, 0.02, 1));
@@ -47,6 +58,49 @@ sealed class Router : IDisposable
             destinations[key] = destination;
             Stand(destination, destination.Standing with { Targets = TargetsOf(backends) });
             Volatile.Write(ref table, changed);
+        }
+    }
+
+    /// <summary>Leads what these wishes name to these backends, but for addresses another key has: those stay where they are and are returned with their owner's key.</summary>
+    /// <exception cref="Refusal">A host is none; nothing was changed.</exception>
+    public IReadOnlyList<(string Host, string Owner)> Assign(string key, IReadOnlyList<RouteWish> wishes, IReadOnlyList<Backend> backends)
+    {
+        lock (gate)
+        {
+            var destination = destinations.GetValueOrDefault(key) ?? new Destination(key);
+            var (changed, taken) = TableWith(destination, wishes);
+            destinations[key] = destination;
+            Stand(destination, destination.Standing with { Targets = TargetsOf(backends) });
+            Volatile.Write(ref table, changed);
+            return taken;
+        }
+    }
+
+    /// <summary>The same for a key that is known already; where its requests go stays. Does nothing for one that is not.</summary>
+    public IReadOnlyList<(string Host, string Owner)> Reassign(string key, IReadOnlyList<RouteWish> wishes)
+    {
+        lock (gate)
+        {
+            if (!destinations.TryGetValue(key, out var destination))
+            {
+                return [];
+            }
+
+            var (changed, taken) = TableWith(destination, wishes);
+            Volatile.Write(ref table, changed);
+            return taken;
+        }
+    }
+
+    /// <summary>The same hosts lead to these backends; a hold that is on stays on. Does nothing for a key that is not known.</summary>
+    public void Retarget(string key, IReadOnlyList<Backend> backends)
+    {
+        lock (gate)
+        {
+            if (destinations.TryGetValue(key, out var destination))
+            {
+                Stand(destination, destination.Standing with { Targets = TargetsOf(backends) });
+            }
         }
     }
 
@@ -130,6 +184,23 @@ sealed class Router : IDisposable
         return Volatile.Read(ref table).Find(Route.BareHost(slash < 0 ? host : host[..slash]), slash < 0 ? "/" : host[slash..])?.Destination.Key;
     }
 
+    /// <summary>The key that exactly this host and prefix lead to, or null.</summary>
+    public string? OwnerOf(string hostAndPrefix)
+    {
+        var slash = hostAndPrefix.IndexOf('/', StringComparison.Ordinal);
+        var (host, prefix) = slash < 0 ? (hostAndPrefix, "") : (hostAndPrefix[..slash], hostAndPrefix[slash..]);
+        return Volatile.Read(ref table).At(host)?.FirstOrDefault(route => route.PathPrefix == prefix)?.Destination.Key;
+    }
+
+    /// <summary>What went through a key since the receiver started; null for one that is not known.</summary>
+    public Traffic? TrafficOf(string key)
+    {
+        lock (gate)
+        {
+            return destinations.GetValueOrDefault(key)?.Traffic;
+        }
+    }
+
     /// <summary>How many requests are at a backend now.</summary>
     public int InFlight(Backend backend) => targets.GetValueOrDefault(backend)?.InFlight ?? 0;
 
@@ -147,13 +218,19 @@ sealed class Router : IDisposable
     {
         if (Find(context) is { } route)
         {
-            await AnswerAsync(context, route.Destination);
+            await AnswerAsync(context, route);
             return true;
         }
 
         if (!IsControl(Route.BareHost(context.Request.Host.Value)))
         {
-            await NeutralPage.WriteAsync(context, StatusCodes.Status404NotFound);
+            await UnknownAsync(context);
+            return true;
+        }
+
+        if (Volatile.Read(ref table).FindExactly(AnyControlHost, context.Request.Path.Value ?? "/") is { } below)
+        {
+            await AnswerAsync(context, below);
             return true;
         }
 
@@ -168,8 +245,8 @@ sealed class Router : IDisposable
 
     /// <summary>Answers every request: for a listener that serves applications alone.</summary>
     public Task HandleAsync(HttpContext context) => Find(context) is { } route
-        ? AnswerAsync(context, route.Destination)
-        : NeutralPage.WriteAsync(context, context.Request.Host.HasValue ? StatusCodes.Status404NotFound : StatusCodes.Status400BadRequest);
+        ? AnswerAsync(context, route)
+        : UnknownAsync(context);
 
     public void Dispose()
     {
@@ -183,24 +260,54 @@ sealed class Router : IDisposable
     Route? Find(HttpContext context) =>
         Volatile.Read(ref table).Find(Route.BareHost(context.Request.Host.Value), context.Request.Path.Value ?? "/");
 
+    /// <summary>Is this one of the control plane's own names?</summary>
+    public bool IsControlHost(string host) => IsControl(Route.BareHost(host));
+
     bool IsControl(ReadOnlySpan<char> host) =>
         host.IsEmpty || controlHostsBySpan.Contains(host) || host[0] == '[' || IPAddress.TryParse(host, out _);
 
-    async Task AnswerAsync(HttpContext context, Destination destination)
+    // The name may be a project's although the path is nobody's: then the page is the project's too.
+    Task UnknownAsync(HttpContext context) =>
+        NeutralPage.WriteAsync(
+            context,
+            context.Request.Host.HasValue ? StatusCodes.Status404NotFound : StatusCodes.Status400BadRequest,
+            pages: Volatile.Read(ref table).OwnerOf(Route.BareHost(context.Request.Host.Value))?.Rules.Pages);
+
+    async Task AnswerAsync(HttpContext context, Route route)
     {
+        var begun = time.GetTimestamp();
         try
         {
             Admit(context);
-            await FindAnswerAsync(context, destination);
+            if (route.Rules.IsOpen || await PassesAsync(context, route.Rules))
+            {
+                await FindAnswerAsync(context, route.Destination, route.Rules);
+            }
         }
         catch (BadHttpRequestException bad)
         {
             context.Response.Headers.Connection = "close";
-            await NeutralPage.WriteAsync(context, bad.StatusCode);
+            await NeutralPage.WriteAsync(context, bad.StatusCode, pages: route.Rules.Pages);
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
             // The visitor has gone; there is nobody to tell.
+        }
+        finally
+        {
+            Count(context.Response.StatusCode, route.Destination.Traffic, begun);
+        }
+    }
+
+    void Count(int status, Traffic traffic, long begun)
+    {
+        if (status == StatusCodes.Status101SwitchingProtocols)
+        {
+            traffic.CountUpgrade();
+        }
+        else
+        {
+            traffic.Count(status, time.GetElapsedTime(begun));
         }
     }
 
@@ -217,9 +324,35 @@ sealed class Router : IDisposable
         }
     }
 
-    async Task FindAnswerAsync(HttpContext context, Destination destination)
+    /// <summary>True when the visitor may go on; else the answer was given.</summary>
+    async Task<bool> PassesAsync(HttpContext context, RouteRules rules)
+    {
+        if (!rules.Admits(proxies.ClientOf(context.Connection.RemoteIpAddress, context.Request.Headers["X-Forwarded-For"])))
+        {
+            await NeutralPage.WriteAsync(context, StatusCodes.Status403Forbidden, pages: rules.Pages);
+            return false;
+        }
+
+        if (rules.Maintenance)
+        {
+            await NeutralPage.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, MaintenanceTakes, rules.Pages, maintenance: true);
+            return false;
+        }
+
+        if (rules.DoorList is { } list && !await list.AdmitAsync(context.Request.Headers.Authorization, context.RequestAborted))
+        {
+            context.Response.Headers.WWWAuthenticate = "Basic realm=\"restricted\", charset=\"UTF-8\"";
+            await NeutralPage.WriteAsync(context, StatusCodes.Status401Unauthorized, pages: rules.Pages);
+            return false;
+        }
+
+        return true;
+    }
+
+    async Task FindAnswerAsync(HttpContext context, Destination destination, RouteRules rules)
     {
         List<Target>? tried = null;
+        var wanted = rules.Sticky ? context.Request.Cookies[Stickiness.Cookie] : null;
         while (true)
         {
             var standing = destination.Standing;
@@ -227,19 +360,20 @@ sealed class Router : IDisposable
             {
                 if (!await room.WaitAsync(context.RequestAborted))
                 {
-                    await NeutralPage.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, retryAfter: 2);
+                    await NeutralPage.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, AskAgainAfter, rules.Pages);
                     return;
                 }
 
                 continue;
             }
 
-            var target = destination.Choose(standing, tried, time.GetTimestamp());
+            var now = time.GetTimestamp();
+            var target = stickiness.Choose(standing, wanted, tried, now) ?? destination.Choose(standing, tried, now);
             if (target is null)
             {
                 await (standing.Targets.Length == 0
-                    ? NeutralPage.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, retryAfter: 2)
-                    : NeutralPage.WriteAsync(context, StatusCodes.Status502BadGateway));
+                    ? NeutralPage.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, AskAgainAfter, rules.Pages)
+                    : NeutralPage.WriteAsync(context, StatusCodes.Status502BadGateway, pages: rules.Pages));
                 return;
             }
 
@@ -251,6 +385,11 @@ sealed class Router : IDisposable
                 if (!ReferenceEquals(destination.Standing, standing))
                 {
                     continue;
+                }
+
+                if (rules.Sticky)
+                {
+                    stickiness.Mark(context, target, wanted);
                 }
 
                 attempt = await forwarder.ForwardAsync(context, target);
@@ -268,13 +407,32 @@ sealed class Router : IDisposable
                     (tried ??= []).Add(target);
                     break;
                 case Attempt.Broken:
-                    await NeutralPage.WriteAsync(context, StatusCodes.Status502BadGateway);
+                    await NeutralPage.WriteAsync(context, StatusCodes.Status502BadGateway, pages: rules.Pages);
                     return;
                 case Attempt.TimedOut:
-                    await NeutralPage.WriteAsync(context, StatusCodes.Status504GatewayTimeout);
+                    await NeutralPage.WriteAsync(context, StatusCodes.Status504GatewayTimeout, pages: rules.Pages);
                     return;
             }
         }
+    }
+
+    (RouteTable Table, List<(string Host, string Owner)> Taken) TableWith(Destination destination, IReadOnlyList<RouteWish> wishes)
+    {
+        var (routes, taken) = (new List<Route>(wishes.Count), new List<(string, string)>());
+        foreach (var wish in wishes)
+        {
+            var route = Route.Parse(wish.Host, destination, wish.Rules);
+            if (table.At(route.Host)?.FirstOrDefault(other => other.PathPrefix == route.PathPrefix) is { } other && other.Destination.Key != destination.Key)
+            {
+                taken.Add((wish.Host, other.Destination.Key));
+            }
+            else
+            {
+                routes.Add(route);
+            }
+        }
+
+        return (table.With(destination.Key, routes), taken);
     }
 
     Target[] TargetsOf(IReadOnlyList<Backend> backends) =>

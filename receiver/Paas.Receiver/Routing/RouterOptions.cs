@@ -1,4 +1,6 @@
 using System.Net;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Paas.Receiver.Routing;
 
@@ -31,4 +33,10 @@ sealed record RouterOptions
 
     /// <summary>Largest request body in bytes; null leaves it to the application. Larger is 413.</summary>
     public long? LargestBody { get; init; }
+
+    /// <summary>A visitor whose body comes slower than this, after a grace period, is refused with 408; null waits for ever.</summary>
+    public MinDataRate? SlowestBody { get; init; } = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(30));
+
+    /// <summary>What instances are recognised by in sticky visitors' cookies: the same key after a restart, and they stay where they were.</summary>
+    public byte[] StickyKey { get; init; } = RandomNumberGenerator.GetBytes(32);
 }

@@ -39,6 +39,9 @@ sealed record Launch
     /// <summary>PM_SERVICES: strict JSON, an object keyed by service name (PM-86).</summary>
     public string Services { get; init; } = "{}";
 
+    /// <summary>Where visitors find it beside the names the receiver gives it.</summary>
+    public IReadOnlyList<Address> Addresses { get; init; } = [];
+
     /// <summary>PM_METADATA.node: strict JSON (PM-84).</summary>
     public string NodeTags { get; init; } = "{}";
 

@@ -93,6 +93,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(new Limits(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5), TimeSpan.Zero))
             .AddSingleton(new DeploymentLogs(state))
             .AddSingleton<Journal>()
+            .AddSingleton<Domains>()
             .AddSingleton<Visitors>()
             .AddSingleton<AdditionStore>()
             .AddSingleton<Launches>()
