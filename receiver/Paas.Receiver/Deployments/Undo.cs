@@ -88,7 +88,7 @@ sealed record PutCheckoutBack(string? Commit, string? PillarCommit = null) : Und
         }
         else
         {
-            repository.EmptyCheckout(way.Project.Checkout);
+            await repository.EmptyCheckoutAsync(way.Project.Checkout);
         }
 
         if (PillarCommit is not null)

@@ -23,6 +23,11 @@ sealed class GitRepository(string path, GitProgram git)
 {
     const string BranchPrefix = "refs/heads/";
 
+    /// <summary>gc.auto's 6,700 objects, spread over 256 directories.</summary>
+    const int LooseInOne = 27;
+
+    const int ManyPacks = 50;
+
     public string Path => path;
 
     /// <summary>True when a whole repository is there: <see cref="CreateAsync"/> puts it in place in one step.</summary>
@@ -152,7 +157,7 @@ sealed class GitRepository(string path, GitProgram git)
     {
         Directory.CreateDirectory(directory);
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(index)!);
-        File.Delete(index + ".lock"); // of a run that was killed: nobody else uses this index
+        await EndFormerAsync(index);
         if (File.Exists(index) && new FileInfo(index).Length < 32)
         {
             File.Delete(index); // an index cut short by a full disk says nothing
@@ -182,12 +187,39 @@ sealed class GitRepository(string path, GitProgram git)
     }
 
     /// <summary>The directory of <see cref="CheckOutAsync(string, string, CancellationToken)"/> as it was before the first time.</summary>
-    public void EmptyCheckout(string directory)
+    public async Task EmptyCheckoutAsync(string directory)
     {
-        File.Delete(System.IO.Path.Combine(path, "checkout.index"));
+        var index = System.IO.Path.Combine(path, "checkout.index");
+        await EndFormerAsync(index);
+        File.Delete(index);
         Delete(directory);
         Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
+
+    /// <summary>A git that outlived the receiver that had started it goes on writing: nobody else uses this index, so whoever holds its lock is one.</summary>
+    static async Task EndFormerAsync(string index)
+    {
+        if (File.Exists(index + ".lock"))
+        {
+            await Stragglers.KillAsync(index);
+            File.Delete(index + ".lock");
+        }
+    }
+
+    /// <summary>
+    /// Puts loose objects and small packs together once there are many (git's own bound for objects, judged by one of the 256 directories they are spread over).
+    /// Removes nothing, reachable or not: a release whose branch was forced away is still rolled back to. Pushes may go on meanwhile.
+    /// </summary>
+    public async Task PackIfScatteredAsync(CancellationToken ct = default)
+    {
+        var objects = System.IO.Path.Combine(path, "objects");
+        if (CountIn(System.IO.Path.Combine(objects, "17"), "*") >= LooseInOne || CountIn(System.IO.Path.Combine(objects, "pack"), "*.pack") >= ManyPacks)
+        {
+            await In("repack", "--geometric=2", "-d", "-l", "-q").OutputAsync(ct);
+        }
+    }
+
+    static int CountIn(string directory, string pattern) => Directory.Exists(directory) ? Directory.EnumerateFiles(directory, pattern).Count() : 0;
 
     /// <summary>Removes what receive-pack leaves behind when it is killed. Only while no push to this repository is open.</summary>
     public void SweepLeftovers()

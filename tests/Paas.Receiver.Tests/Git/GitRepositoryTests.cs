@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
+using System.Text;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Storage;
@@ -27,6 +29,52 @@ public sealed class GitRepositoryTests(ITestOutputHelper output) : IAsyncLifetim
         Assert.Equal(Main, scratch.Repository.HeadBranch);
         Assert.Equal(["bare", "state"], Directory.GetFileSystemEntries(scratch.Root).Select(Path.GetFileName).Order());
         Assert.Empty(Directory.GetFileSystemEntries(scratch.Repository.Path, "hooks"));
+    }
+
+    [Fact]
+    public async Task A_git_that_outlived_its_receiver_is_ended_before_the_checkout_is_touched_again()
+    {
+        var tree = await scratch.NewWorkTreeAsync();
+        await tree.CommitAsync("file", "content");
+        var commit = await scratch.TakeInAsync(tree);
+        var index = Path.Combine(scratch.Repository.Path, "checkout.index");
+        await using var orphan = new Command("sleep", "600").With(new Dictionary<string, string> { ["GIT_INDEX_FILE"] = index }).Start();
+        await File.WriteAllTextAsync(index + ".lock", "");
+
+        await scratch.Repository.CheckOutAsync(commit, scratch.At("out"));
+
+        Assert.Equal(137, await orphan.WaitAsync().WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.Equal("content", await File.ReadAllTextAsync(scratch.At("out/file")));
+        Assert.False(File.Exists(index + ".lock"));
+    }
+
+    [Fact]
+    public async Task Scattered_objects_are_packed_and_none_is_lost_not_even_those_that_no_ref_leads_to()
+    {
+        var tree = await scratch.NewWorkTreeAsync();
+        await tree.CommitAsync("file", "of a branch that was forced away");
+        var forgotten = await scratch.TakeInAsync(tree);
+        await tree.GitAsync("checkout", "--quiet", "--orphan", "another");
+        await tree.CommitAsync("file", "content");
+        var commit = await scratch.TakeInAsync(tree);
+        var loose = Path.Combine(scratch.Repository.Path, "objects", "17");
+        foreach (var content in Enumerable.Range(0, int.MaxValue).Select(number => $"blob {number}").Where(IsSpreadTo17).Take(27))
+        {
+            var blob = scratch.At("blob");
+            await File.WriteAllTextAsync(blob, content);
+            await scratch.Git.Command("--git-dir=" + scratch.Repository.Path, "hash-object", "-w", "--no-filters", "--", blob).OutputAsync();
+        }
+
+        Assert.InRange(Directory.GetFiles(loose).Length, 27, 100);
+
+        await scratch.Repository.PackIfScatteredAsync();
+
+        Assert.NotEmpty(Directory.GetFiles(Path.Combine(scratch.Repository.Path, "objects", "pack"), "*.pack"));
+        Assert.False(Directory.Exists(loose) && Directory.GetFiles(loose).Length > 0);
+        Assert.Equal("of a branch that was forced away", await scratch.Repository.ReadFileAsync(forgotten, "file"));
+        Assert.Equal("content", await scratch.Repository.ReadFileAsync(commit, "file"));
+
+        static bool IsSpreadTo17(string content) => SHA1.HashData(Encoding.UTF8.GetBytes($"blob {content.Length}\0{content}"))[0] == 0x17;
     }
 
     [Fact]
