@@ -103,7 +103,7 @@ services.AddSingleton<CookingWorkflow>();
 services.AddSingleton<RollbackWorkflow>();
 services.AddSingleton(provider => new Housekeeping(
     provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Fleet>(),
-    provider.GetRequiredService<DeploymentLogs>(), options.KeepReleases));
+    provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), options.KeepReleases));
 services.AddSingleton<WayForward>();
 services.AddSingleton<Deployer>();
 services.AddSingleton<DeploymentQueue>();

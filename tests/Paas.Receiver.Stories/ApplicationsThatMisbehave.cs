@@ -199,6 +199,29 @@ public sealed class ApplicationsThatMisbehave(HastyReceiver shared) : IClassFixt
         Assert.InRange(logs.EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length), 0, 11 * 1024 * 1024);
     }
 
+    [Fact]
+    public async Task One_that_prints_a_gigabyte_while_it_is_live_answers_all_the_same_and_keeps_a_bounded_log()
+    {
+        await using var git = await GitClient.NewAsync(receiver, "shouts-a-lot", "hello");
+        await git.WriteAsync("Procfile", "web: (yes 'all work and no play makes jack a dull boy' | head -c 1073741824; : >\"$PAAS_DATA_DIR/done\") & exec /usr/bin/python3 app.py\n");
+        await git.CommitAsync("Shout");
+
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        var done = Path.Combine(receiver.Project("shouts-a-lot"), "data", "done");
+        var answers = 0;
+        for (var end = DateTime.UtcNow.AddMinutes(3); !File.Exists(done) && DateTime.UtcNow < end; answers++)
+        {
+            Assert.Equal(HttpStatusCode.OK, (await receiver.AskAsync("shouts-a-lot.localhost")).Status);
+        }
+
+        Assert.True(File.Exists(done), $"it is still printing after {answers} answers");
+        Assert.True(answers > 0);
+        var logs = new DirectoryInfo(Path.Combine(receiver.Root, "state", "logs", "local", "shouts-a-lot"));
+        Assert.InRange(logs.EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length), 0, 11 * 1024 * 1024);
+    }
+
     async Task<GitClient> LiveAsync(string project)
     {
         var git = await GitClient.NewAsync(receiver, project, "hello");

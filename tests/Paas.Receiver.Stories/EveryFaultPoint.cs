@@ -68,7 +68,9 @@ public abstract class EveryFaultPoint(ITestOutputHelper output)
         Assert.True(failures.Count == 0, string.Join('\n', failures));
     }
 
-    IEnumerable<string> FaultsOf(string what, bool first) => StepsOf(first).SelectMany(step => new[] { $"{what}:{step}:before", $"{what}:{step}:after" });
+    /// <summary>Behind the last step git still waits for its answer; there nothing is left that could fail, but much that could be killed.</summary>
+    IEnumerable<string> FaultsOf(string what, bool first) =>
+        StepsOf(first).Concat(what == "kill" ? ["answer"] : []).SelectMany(step => new[] { $"{what}:{step}:before", $"{what}:{step}:after" });
 
     /// <summary>One project that meets every fault; after each it is at the new release, which is the old one for the next.</summary>
     async Task RunAsync(ReceiverProcess receiver, IEnumerable<string> faults, List<string> failures)

@@ -107,7 +107,7 @@ public sealed class WhatAPushMayAskFor(SharedReceiver shared) : IClassFixture<Sh
     [InlineData("asinc", "There is no push option 'asinc'. Did you mean 'async'?")]
     [InlineData("rebuild=yes", "'rebuild' takes no value.")]
     [InlineData("no-deploy\u001b[31m", "There is no push option 'no-deploy␛[31m'.")]
-    [InlineData("only=build", "The push option 'only' is not there yet.")]
+    [InlineData("only=dance", "There is no step 'dance' that could be chosen.")]
     public async Task An_option_that_cannot_be_heeded_is_refused_in_words(string option, string words)
     {
         await using var git = await GitClient.NewAsync(receiver, "strange-options", "hello");
@@ -268,6 +268,40 @@ public sealed class WhatAPushMayAskFor(SharedReceiver shared) : IClassFixture<Sh
         Assert.True(deployed.Accepted, deployed.Text);
         Assert.Contains(deployed.Remote, line => line.Contains("v2 is live", StringComparison.Ordinal));
         Assert.Equal("colour green\n", (await receiver.AskAsync("has-pillar.localhost")).Body);
+    }
+
+    [Fact]
+    public async Task A_configuration_that_the_application_does_not_start_with_is_refused_with_its_push()
+    {
+        await using var git = await GitClient.NewAsync(receiver, "breaks-on-colour");
+        await git.WriteAsync("Procfile", "web: [ \"${COLOUR-none}\" != red ] || exit 4; echo \"colour ${COLOUR-none}\" >plain; exec /usr/bin/python3 -m http.server --bind 127.0.0.1 \"$PORT\"\n");
+        await git.CommitAsync("Dislike red");
+        Assert.True((await git.PushAsync()).Accepted);
+        await using var pillar = await GitClient.NewAsync(receiver, "breaks-on-colour/pillar");
+        await pillar.CommitFileAsync("init.sls", "env:\n  COLOUR: green\n");
+        Assert.True((await pillar.PushAsync("deploy")).Accepted);
+        var stored = await pillar.RemoteRefAsync();
+        await pillar.CommitFileAsync("init.sls", "env:\n  COLOUR: red\n");
+
+        var refused = await pillar.PushAsync("deploy");
+
+        Assert.False(refused.Accepted, refused.Text);
+        Assert.Contains(refused.Remote, line => line.Contains("exited with code 4", StringComparison.Ordinal));
+        Assert.Equal(stored, await pillar.RemoteRefAsync());
+        Assert.Equal("colour green\n", (await receiver.AskAsync("breaks-on-colour.localhost")).Body);
+    }
+
+    [Fact]
+    public async Task A_configuration_for_nothing_is_not_deployed()
+    {
+        await using var pillar = await GitClient.NewAsync(receiver, "not-yet-there/pillar");
+        await pillar.CommitFileAsync("init.sls", "env:\n  COLOUR: red\n");
+
+        var push = await pillar.PushAsync("deploy");
+
+        Assert.False(push.Accepted, push.Text);
+        Assert.Contains(push.Remote, line => line.Contains("nothing is deployed yet", StringComparison.Ordinal));
+        Assert.True((await pillar.PushAsync()).Accepted);
     }
 
     [Theory]

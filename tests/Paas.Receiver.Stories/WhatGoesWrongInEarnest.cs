@@ -74,6 +74,37 @@ public class WhatGoesWrongInEarnest
         Assert.Contains(push.Remote, line => line.Contains("exit code 6", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Nothing_is_deployed_onto_data_that_cannot_be_written()
+    {
+        await using var receiver = await ReceiverProcess.StartAsync(Impatient);
+        var (subject, old) = await LiveAsync(receiver, "read-only");
+        await using var _ = subject;
+        var commit = await subject.CommitVersionAsync(2);
+        if ((await new Command("mount", "--bind", "-o", "ro", subject.DataDirectory, subject.DataDirectory).RunAsync()).ExitCode != 0)
+        {
+            Console.WriteLine("skipped: this user may not mount");
+            return;
+        }
+
+        PushResult push;
+        try
+        {
+            push = await subject.Git.PushAsync();
+        }
+        finally
+        {
+            await new Command("umount", "--lazy", subject.DataDirectory).OutputAsync();
+        }
+
+        Assert.False(push.Accepted);
+        Assert.Contains(push.Remote, line => line.StartsWith(" !     ", StringComparison.Ordinal) && line.Contains("Read-only file system", StringComparison.Ordinal));
+        var (moment, wrong) = await subject.SettleAsync(old, subject.After(old, 2, commit));
+        Assert.True(wrong.Count == 0, string.Join('\n', wrong) + push.Text);
+        Assert.Same(old, moment);
+        Assert.True((await subject.Git.PushAsync()).Accepted);
+    }
+
     [Theory]
     [InlineData("build")]
     [InlineData("release")]

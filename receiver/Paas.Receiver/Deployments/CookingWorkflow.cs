@@ -32,7 +32,7 @@ sealed class CookingWorkflow(
     {
         var (project, steps, log) = (run.Project, run.Steps, run.Log);
         steps.LookAt("pillar");
-        var pillarCommit = await launches.PillarCommitAsync(project, ct);
+        var pillarCommit = await launches.PillarCommitAsync(run.Request, ct);
         _ = await launches.PillarAsync(project, pillarCommit, tree: null, run.Request.Wishes, ct);
         log.Title($"Deploying {commit[..8]} to {project}");
 

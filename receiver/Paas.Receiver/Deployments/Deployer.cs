@@ -28,6 +28,7 @@ sealed partial class Deployer(
             RefuseOtherModes(deployment.Request);
             await RefuseIfStaleAsync(deployment);
             housekeeping.RefuseIfDiskIsFull(project);
+            Housekeeping.RefuseIfDataIsReadOnly(project);
             await MendAsync(project, log);
             journal.Start(id, old?.Id);
             var (release, untidy) = await WorkAsync(new Run(deployment, old, steps, undo), ct);
@@ -138,7 +139,7 @@ sealed partial class Deployer(
     async Task<(Release Release, string? Untidy)> WorkAsync(Run run, CancellationToken ct) => run.Request.Kind switch
     {
         DeploymentKind.Rollback => (await rollback.RunAsync(run, ct), null),
-        DeploymentKind.Redeploy => await cooking.RunAsync(run, run.Request.NewCommit ?? run.Old?.Commit ?? throw new Refusal("nothing is deployed yet: push first"), ct),
+        DeploymentKind.Redeploy or DeploymentKind.Reconfigure => await cooking.RunAsync(run, run.Old?.Commit ?? throw new Refusal("nothing is deployed yet: push first"), ct),
         _ => await cooking.RunAsync(run, run.Request.NewCommit!, ct),
     };
 
@@ -176,10 +177,10 @@ sealed partial class Deployer(
     async Task RefuseIfStaleAsync(Deployment deployment)
     {
         var request = deployment.Request;
-        if (request.Kind == DeploymentKind.Push)
+        if (request.MovesRef)
         {
             var expected = request.Async ? request.NewCommit : request.OldCommit;
-            var now = await new GitRepository(deployment.Project.ProjectRepository, git).ReadRefAsync(request.Ref!);
+            var now = await new GitRepository(request.Repository, git).ReadRefAsync(request.Ref!);
             if (now != expected)
             {
                 throw new Refusal($"{request.Ref} has moved to {now?[..8] ?? "nothing"} meanwhile: fetch, and push again");

@@ -14,6 +14,9 @@ enum DeploymentKind
 
     /// <summary>A kept release, its configuration and its data.</summary>
     Rollback,
+
+    /// <summary>A ref of the pillar is to move to a new commit, and what is deployed is deployed again with that configuration.</summary>
+    Reconfigure,
 }
 
 /// <summary>How a deployment ended. A closed list: there were never just two.</summary>
@@ -83,6 +86,12 @@ sealed record DeploymentRequest
     public required string From { get; init; }
 
     public string? PushId { get; init; }
+
+    /// <summary>Its ref follows what becomes of it: somebody's git waits to hear whether it may move.</summary>
+    public bool MovesRef => Kind is DeploymentKind.Push or DeploymentKind.Reconfigure;
+
+    /// <summary>The repository that <see cref="Ref"/> is in.</summary>
+    public string Repository => Kind == DeploymentKind.Reconfigure ? Project.PillarRepository : Project.ProjectRepository;
 }
 
 /// <summary>One run of the pipeline: its log can be followed by anyone, its end awaited by anyone; neither stops it.</summary>

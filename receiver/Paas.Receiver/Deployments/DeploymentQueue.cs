@@ -127,7 +127,7 @@ sealed partial class DeploymentQueue(
         stopping = true;
         foreach (var waiting in lines.Values.SelectMany(line => line.TakeAll()))
         {
-            if (waiting.Request is { Kind: DeploymentKind.Push, Async: false })
+            if (waiting.Request is { MovesRef: true, Async: false })
             {
                 GiveUp(waiting, Outcome.Interrupted, "the receiver is stopping: push again when it is back");
             }
@@ -208,7 +208,7 @@ sealed partial class DeploymentQueue(
     /// <summary>The next in line looks at the ref, so it must be where this deployment puts it. Git normally has done so within milliseconds.</summary>
     async Task SeeRefMovedAsync(Deployment deployment)
     {
-        if (deployment.Request is not { Kind: DeploymentKind.Push, Async: false, Ref: { } name, NewCommit: { } commit })
+        if (deployment.Request is not { MovesRef: true, Async: false, Ref: { } name, NewCommit: { } commit })
         {
             return;
         }
@@ -220,7 +220,7 @@ sealed partial class DeploymentQueue(
         catch (TimeoutException)
         {
             // Git was killed between our yes and its move: what serves and what the ref says must agree.
-            await new GitRepository(deployment.Project.ProjectRepository, git).MoveRefAsync(name, commit, deployment.Request.OldCommit);
+            await new GitRepository(deployment.Request.Repository, git).MoveRefAsync(name, commit, deployment.Request.OldCommit);
             journal.RefMoved(deployment.ReleaseId);
         }
     }
@@ -330,9 +330,9 @@ sealed partial class DeploymentQueue(
 
         public Deployment? TakeOutSupersededBy(Deployment newer)
         {
-            var older = newer.Request.Kind != DeploymentKind.Push ? null : Waiting
+            var older = !newer.Request.MovesRef ? null : Waiting
                 .Select(item => item.Deployment)
-                .FirstOrDefault(waiting => waiting.Request.Kind == DeploymentKind.Push && waiting.Request.Ref == newer.Request.Ref);
+                .FirstOrDefault(waiting => waiting.Request.Kind == newer.Request.Kind && waiting.Request.Ref == newer.Request.Ref);
             return older is not null && TryTakeOut(older) ? older : null;
         }
     }

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Paas.Receiver.Archives;
+using Paas.Receiver.Git;
+using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Runtimes;
@@ -8,7 +10,7 @@ using Paas.Receiver.Storage;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>Keeps N releases with their archives and data, never fewer than a rollback needs (R3.3, A13); writes the record beside each archive.</summary>
-sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, DeploymentLogs logs, int keep)
+sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, DeploymentLogs logs, GitProgram git, int keep)
 {
     /// <summary>Below this many free bytes nothing is begun: the journal itself must always find room.</summary>
     const long LeastFree = 32L << 20;
@@ -25,6 +27,15 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, D
         if (free < LeastFree)
         {
             throw new Refusal($"the disk is full: {free >> 20} MB free under {project.Environment.Root}, at least {LeastFree >> 20} MB are needed to begin");
+        }
+    }
+
+    /// <exception cref="Refusal">The application could not keep anything.</exception>
+    public static void RefuseIfDataIsReadOnly(Project project)
+    {
+        if (AtomicFile.WhyNotWritable(project.Data) is { } why)
+        {
+            throw new Refusal($"the data directory {project.Data} cannot be written to ({why}): nothing is deployed onto it");
         }
     }
 
@@ -50,6 +61,7 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, D
             .. Retention.ArchivesToRemove(NamesIn(project.Archives), wentLive, kept, [deployment], failed: keep).Select(id => Path.Combine(project.Archives, id.Value)),
         ]);
         logs.Prune(project, KeptLogs);
+        PackLater(project);
         return Task.CompletedTask;
     }
 
@@ -91,6 +103,18 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, D
         };
         AtomicFile.Write(Path.Combine(release.Deliverables, "release.json"), JsonSerializer.SerializeToUtf8Bytes(record, Readable));
     }
+
+    void PackLater(Project project) => _ = Task.Run(async () =>
+    {
+        try
+        {
+            await new GitRepository(project.ProjectRepository, git).PackIfScatteredAsync();
+        }
+        catch (Exception e) when (e is IOException or CommandFailedException)
+        {
+            // Every object is where it was; the next deployment tries again.
+        }
+    });
 
     static IEnumerable<string> NamesIn(string directory) => Directory.EnumerateDirectories(directory).Select(Path.GetFileName).OfType<string>();
 

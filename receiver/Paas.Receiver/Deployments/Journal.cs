@@ -110,7 +110,7 @@ sealed class Journal(Database database, TimeProvider time)
     /// Deployments that a former run left unfinished or could not take back whole, and live ones whose ref it did not see moving; oldest first.
     /// </summary>
     public IReadOnlyList<JournalEntry> Open() => Read(
-        "state <> 'finished' OR id IN (SELECT deployment FROM undo) OR (kind = 'Push' AND ref_moved = 0 AND outcome IN ('Live', 'LiveButUntidy'))", new { }, "asked_at, rowid", int.MaxValue);
+        "state <> 'finished' OR id IN (SELECT deployment FROM undo) OR (kind IN ('Push', 'Reconfigure') AND ref_moved = 0 AND outcome IN ('Live', 'LiveButUntidy'))", new { }, "asked_at, rowid", int.MaxValue);
 
     /// <summary>Ended deployments of a project of which a way back was blocked; newest first.</summary>
     public IReadOnlyList<JournalEntry> NotTakenBack(Project project) => Read(

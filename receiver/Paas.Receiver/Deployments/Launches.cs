@@ -84,6 +84,10 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
         });
     }
 
+    /// <summary>The pillar's commit that a deployment is made with: the one that is being pushed, else the newest.</summary>
+    public async Task<string?> PillarCommitAsync(DeploymentRequest request, CancellationToken ct = default) =>
+        request.Kind == DeploymentKind.Reconfigure ? request.NewCommit : await PillarCommitAsync(request.Project, ct);
+
     /// <summary>The pillar's newest commit; null while nothing was pushed to it.</summary>
     public async Task<string?> PillarCommitAsync(Project project, CancellationToken ct = default)
     {

@@ -85,7 +85,7 @@ sealed partial class Recovery(
             deployment.Log.Title("The receiver was interrupted here and goes on");
             queue.Resume(deployment, ReachedNewRelease(project, entry) ? found => FinishAsync(found, entry) : found => BackAsync(found, entry));
         }
-        else if (request.Async || request.Kind != DeploymentKind.Push)
+        else if (request.Async || !request.MovesRef)
         {
             queue.Resume(deployment, deployer.RunAsync);
         }
@@ -157,9 +157,9 @@ sealed partial class Recovery(
     /// <summary>Between "live" and "the ref has moved" the receiver died: the ref follows what serves.</summary>
     async Task MoveRefAsync(Project project, JournalEntry entry)
     {
-        if (entry is { Kind: nameof(DeploymentKind.Push), Ref: { } name, NewCommit: { } commit })
+        if (RequestOf(project, entry) is { MovesRef: true, Ref: { } name, NewCommit: { } commit } request)
         {
-            await new GitRepository(project.ProjectRepository, git).MoveRefAsync(name, commit, entry.OldCommit);
+            await new GitRepository(request.Repository, git).MoveRefAsync(name, commit, entry.OldCommit);
             journal.RefMoved(entry.ReleaseId);
         }
     }

@@ -15,7 +15,7 @@ delegate Task<IReadOnlyList<string>> PushCheck(Push push, RefUpdate? deploys, Ca
 
 /// <summary>
 /// What each of git's hooks is answered. <c>pre-receive</c>: everything that can be refused is refused here. <c>update</c> of the ref that
-/// deploys: the deployment, line by line, and whether it is live; of a pillar: whether it can be read. <c>post-receive</c>: the refs have moved.
+/// deploys: the deployment, line by line, and whether it is live; of a pillar: whether it can be read, first. <c>post-receive</c>: the refs have moved.
 /// </summary>
 sealed partial class PushHooks(
     RefRules rules, GitProgram git, Func<DeploymentRequest, Followed> submit, Action<string> refMoved, PushCheck check, ILogger<PushHooks> logger)
@@ -30,7 +30,7 @@ sealed partial class PushHooks(
     public Task AnswerAsync(string hook, OpenPush push, HookAnswer answer) => hook switch
     {
         OpenPush.PreReceive => JudgeAsync(push, answer),
-        OpenPush.Update => push.Push.Kind == RepositoryKind.Pillar ? ReadPillarAsync(push, answer) : DeployAsync(push, answer),
+        OpenPush.Update => push.Push.Kind == RepositoryKind.Pillar ? TakePillarAsync(push, answer) : DeployAsync(push, answer),
         _ => ConcludeAsync(push, answer),
     };
 
@@ -66,11 +66,14 @@ sealed partial class PushHooks(
 
         _ = SettleAsync(open, deployment);
         await CopyAsync(deployment, answer, open.Ended);
-        answer.End(await deployment.Live.WaitAsync(open.Ended) ? 0 : 1);
+        var code = await deployment.Live.WaitAsync(open.Ended) ? 0 : 1;
+        Faults.At("answer", "before");
+        answer.End(code);
+        Faults.At("answer", "after");
     }
 
     /// <summary>A configuration that cannot be read never becomes the one that the next deployment needs.</summary>
-    async Task ReadPillarAsync(OpenPush open, HookAnswer answer)
+    async Task TakePillarAsync(OpenPush open, HookAnswer answer)
     {
         var push = open.Push;
         try
@@ -80,12 +83,21 @@ sealed partial class PushHooks(
                 _ = Layers.Resolve(new LayerSources { Pillar = new ProjectFile(PillarReader.FileName, text), Of = push.Project });
             }
 
-            answer.End(0);
         }
         catch (Refusal refusal)
         {
             await ComplainAsync(answer, [refusal.Message], open.Ended);
             answer.End(1);
+            return;
+        }
+
+        if (push.Options is { Deploy: true, Async: false })
+        {
+            await DeployAsync(open, answer);
+        }
+        else
+        {
+            answer.End(0);
         }
     }
 
@@ -123,25 +135,10 @@ sealed partial class PushHooks(
             return;
         }
 
-        var request = new DeploymentRequest
-        {
-            Project = push.Project,
-            Kind = DeploymentKind.Redeploy,
-            Mode = push.Options.Mode,
-            Rebuild = push.Options.Rebuild,
-            Async = push.Options.Async,
-            Wishes = WishesOf(push.Options),
-            By = push.By,
-            From = push.From,
-            PushId = push.Id,
-        };
         if (push.Options.Async)
         {
-            await DeployInBackgroundAsync(request, answer, open.Ended);
-        }
-        else if (await SubmitAsync(request, answer, open.Ended) is { } deployment)
-        {
-            await CopyAsync(deployment, answer, open.Ended);
+            var again = Request(push, open.Verdict!.Deploys!) with { Kind = DeploymentKind.Redeploy, Ref = null, OldCommit = null, NewCommit = null };
+            await DeployInBackgroundAsync(again, answer, open.Ended);
         }
     }
 
@@ -266,7 +263,7 @@ sealed partial class PushHooks(
     static DeploymentRequest Request(Push push, RefUpdate deploys) => new()
     {
         Project = push.Project,
-        Kind = DeploymentKind.Push,
+        Kind = push.Kind == RepositoryKind.Pillar ? DeploymentKind.Reconfigure : DeploymentKind.Push,
         Ref = deploys.Name,
         OldCommit = deploys.IsCreation ? null : deploys.Old,
         NewCommit = deploys.New,

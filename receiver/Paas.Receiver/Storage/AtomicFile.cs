@@ -68,6 +68,10 @@ static partial class AtomicFile
         }
     }
 
+    /// <summary>Why nothing can be written there, in the kernel's words; null when something can. Nothing is touched to learn it.</summary>
+    public static string? WhyNotWritable(string path) =>
+        AccessNative(path, 2 /* W_OK */) == 0 ? null : Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError());
+
     /// <summary>Makes the names in a directory durable.</summary>
     public static void FlushDirectory(string path)
     {
@@ -92,6 +96,9 @@ static partial class AtomicFile
 
     [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int RenameAt2Native(int fromDirectory, string from, int toDirectory, string to, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "access", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int AccessNative(string path, int mode);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int OpenNative(string path, int flags, int mode);

@@ -399,7 +399,7 @@ public class PushTests(ITestOutputHelper output)
 
         Assert.Equal((0, 0), (stored, deployed));
         Assert.Contains("The configuration of shop is stored", said, StringComparison.Ordinal);
-        Assert.Equal(Deployments.DeploymentKind.Redeploy, Assert.Single(receiver.Submitted).Kind);
+        Assert.Equal(Deployments.DeploymentKind.Reconfigure, Assert.Single(receiver.Submitted).Kind);
         Assert.Contains("-----> playing", streamed, StringComparison.Ordinal);
         Assert.False(receiver.Repository("shop").Exists);
     }
