@@ -77,7 +77,8 @@ services.AddSingleton<ReleaseStore>();
 services.AddSingleton<Spares>();
 services.AddSingleton<Archivist>();
 services.AddSingleton<Bundler>();
-services.AddSingleton(provider => new DraftBuilder(provider.GetRequiredService<Cage>(), options.Root, options.BuildTimeout));
+services.AddSingleton(options.Builds());
+services.AddSingleton<DraftBuilder>();
 services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
 services.AddSingleton<Fleet>();
 services.AddSingleton(new RouterOptions

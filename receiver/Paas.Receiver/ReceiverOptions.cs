@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 
@@ -50,6 +51,18 @@ sealed record ReceiverOptions
 
     /// <summary><c>PAAS_BUILD_TIMEOUT</c>, seconds: how long one build step may take.</summary>
     public TimeSpan BuildTimeout { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary><c>PAAS_BUILD_NETWORK</c>: <c>needed</c>, <c>all</c> or <c>none</c>; which builds may reach the network.</summary>
+    public BuildNetwork BuildNetwork { get; init; }
+
+    /// <summary><c>PAAS_BUILD_ENV</c>: a file of <c>NAME=value</c> lines that every build gets; null for none.</summary>
+    public string? BuildEnvironment { get; init; }
+
+    /// <summary><c>PAAS_BUILD_CACHE</c>, megabytes: what one project's build cache may keep.</summary>
+    public int BuildCache { get; init; } = 2048;
+
+    /// <summary><c>PAAS_BUILDPACKS</c>: directories of further buildpacks, separated by colons; they are asked before ours.</summary>
+    public IReadOnlyList<string> Buildpacks { get; init; } = [];
 
     /// <summary><c>PAAS_MAX_PUSH</c>, megabytes: what is larger is refused; null is no limit.</summary>
     public int? MaxPush { get; init; }
@@ -102,6 +115,11 @@ sealed record ReceiverOptions
             StopTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_STOP_TIMEOUT", 20, mistakes)),
             BuildTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_BUILD_TIMEOUT", 1800, mistakes)),
             Settle = Seconds(configuration, "PAAS_SETTLE", 0.5, mistakes),
+            BuildNetwork = Network(configuration["PAAS_BUILD_NETWORK"], mistakes),
+            BuildEnvironment = configuration["PAAS_BUILD_ENV"] is { Length: > 0 } variables ? Existing("PAAS_BUILD_ENV", variables, File.Exists(variables), mistakes) : null,
+            BuildCache = Number(configuration, "PAAS_BUILD_CACHE", 2048, mistakes),
+            Buildpacks = [.. (configuration["PAAS_BUILDPACKS"] ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
+                .Select(directory => Existing("PAAS_BUILDPACKS", directory, Directory.Exists(directory), mistakes))],
             MaxPush = string.IsNullOrEmpty(configuration["PAAS_MAX_PUSH"]) ? null : Number(configuration, "PAAS_MAX_PUSH", 1, mistakes),
             TrustedProxies = Networks(configuration, "PAAS_TRUSTED_PROXIES", mistakes),
             Users = UsersOf(configuration["PAAS_USERS"], mistakes),
@@ -116,6 +134,38 @@ sealed record ReceiverOptions
         }
 
         return mistakes.Count == 0 ? options : throw new BadConfigurationException(mistakes);
+    }
+
+    /// <summary>What the Buildpacks room has to know.</summary>
+    public BuildSettings Builds() => new()
+    {
+        Root = Root,
+        Longest = BuildTimeout,
+        Shelf = new BuildpackShelf([.. Buildpacks, Path.Combine(AppContext.BaseDirectory, "buildpacks")]),
+        Network = BuildNetwork,
+        EnvironmentFile = BuildEnvironment,
+        LargestCache = (long)BuildCache << 20,
+    };
+
+    static BuildNetwork Network(string? text, List<string> mistakes)
+    {
+        if (text is null or "" || (Enum.TryParse<BuildNetwork>(text, ignoreCase: true, out _) && !char.IsAsciiDigit(text[0])))
+        {
+            return text is null or "" ? BuildNetwork.Needed : Enum.Parse<BuildNetwork>(text, ignoreCase: true);
+        }
+
+        mistakes.Add($"PAAS_BUILD_NETWORK: '{text}' is not needed, all or none");
+        return BuildNetwork.Needed;
+    }
+
+    static string Existing(string key, string path, bool exists, List<string> mistakes)
+    {
+        if (!Path.IsPathFullyQualified(path) || !exists)
+        {
+            mistakes.Add($"{key}: there is no '{path}' (an absolute path is wanted)");
+        }
+
+        return path;
     }
 
     static Environment DefaultEnvironmentOf(string? text, string root, List<string> mistakes)

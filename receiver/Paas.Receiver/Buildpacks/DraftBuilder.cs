@@ -1,5 +1,5 @@
-using System.Text.Json;
 using Paas.Receiver.Logs;
+using Paas.Receiver.Manifests;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
@@ -7,21 +7,52 @@ using Paas.Receiver.Releases;
 namespace Paas.Receiver.Buildpacks;
 
 /// <summary>
-/// Runs a project's own <c>.paas/hooks/&lt;step&gt;</c> against a draft, which it sees at <c>run</c> and may write to: on an overlay where the kernel
-/// allows one, since the draft's files are shared with the checkout and with earlier releases.
+/// Makes a draft runnable. Each step is provided by the project (<c>.paas/hooks/&lt;step&gt;</c>), else by buildpacks, else there is nothing to do; all of it runs
+/// in a cage, where it sees the draft at <c>run</c>.
 /// </summary>
-/// <param name="root"><c>PAAS_ROOT</c>, whichever environment the project is in: nothing else below it is there for a build.</param>
-sealed class DraftBuilder(Cage cage, string root, TimeSpan longest)
+sealed class DraftBuilder
 {
-    static readonly string[] BuildSteps = ["configure", "build", "post_build"];
+    readonly CagedBuild caged;
+    readonly BuildCache cache;
+    readonly Planning planning;
+    readonly BuildSettings settings;
+
+    public DraftBuilder(Cage cage, BuildSettings settings)
+    {
+        this.settings = settings;
+        cache = new BuildCache(settings.LargestCache);
+        caged = new CagedBuild(cage, settings, cache);
+        planning = new Planning(settings.Shelf, caged);
+    }
 
     /// <summary>True when a build's writes land beside the draft, so that the draft may share its files.</summary>
-    public bool WritesElsewhere => cage.Kind == CageKind.Overlay;
+    public bool WritesElsewhere => caged.WritesElsewhere;
 
-    /// <summary>True when the project builds anything.</summary>
-    public bool HasWork(Draft draft) => BuildSteps.Any(step => File.Exists(HookOf(draft, step)));
+    /// <summary>Finds out who builds the draft. What its repository wants left out goes now, before anything is built.</summary>
+    /// <exception cref="Refusal">It asks for what cannot be had.</exception>
+    public async Task<BuildPlan> PlanAsync(Draft draft, Manifest? declared, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
+    {
+        if (rebuild)
+        {
+            BuildCache.Clear(draft.Project);
+        }
 
-    /// <summary>Runs one step; false when the project has none. Its output goes to the log line by line; at the time limit everything it started is killed.</summary>
+        var plan = await planning.PlanAsync(draft, declared, pillar, ct);
+        draft.Wishes = plan.Wishes;
+        if (plan.Wishes.LeftOut.Count > 0 && LeftOut.RemoveFrom(draft.Directory, plan.Wishes.LeftOut) is > 0 and var removed)
+        {
+            log.Detail($"{removed} files and directories are left out (.slugignore)");
+        }
+
+        foreach (var notice in plan.Notices)
+        {
+            log.Detail($"note: {notice}");
+        }
+
+        return plan;
+    }
+
+    /// <summary>Runs one step of the project's own; false when it has none. Its output goes to the log line by line; at the time limit everything it started is killed.</summary>
     /// <exception cref="Refusal">It failed or took too long.</exception>
     public async Task<bool> RunAsync(Draft draft, string step, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
     {
@@ -33,8 +64,16 @@ sealed class DraftBuilder(Cage cage, string root, TimeSpan longest)
         RefuseUnlessExecutable(HookOf(draft, step), step);
         var hook = Path.Combine(".paas", "hooks", step);
         log.Title($"Running {hook}");
-        await RunAsync(draft, step, hook, new Command(Path.Combine(draft.Project.Run, hook)), pillar, rebuild, log, ct);
+        await RunOwnAsync(draft, step, hook, new Command(Path.Combine(draft.Project.Run, hook)), pillar, rebuild, log, ct);
         return true;
+    }
+
+    /// <summary>Runs the buildpacks in their order; what they said of what is run is in the tree from then on.</summary>
+    /// <exception cref="Refusal">One failed or took too long.</exception>
+    public async Task CompileAsync(Draft draft, BuildPlan plan, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
+    {
+        var built = plan.Packs.Count == 0 ? Built.Nothing : await caged.CompileAsync(draft, plan, pillar.Environment, rebuild, log, ct);
+        built.Write(draft.Directory);
     }
 
     /// <summary>Runs a manifest's prepare scripts in their order (PM-*, <c>paasmaker.prepare.shell</c>), as a build hook is run.</summary>
@@ -44,62 +83,36 @@ sealed class DraftBuilder(Cage cage, string root, TimeSpan longest)
         foreach (var (number, script) in scripts.Index())
         {
             log.Title($"Running prepare command {number + 1} of {scripts.Count}");
-            await RunAsync(draft, $"prepare-{number + 1}", $"prepare command {number + 1}", new Command("/bin/bash", "-c", script), pillar, rebuild, log, ct);
+            await RunOwnAsync(draft, $"prepare-{number + 1}", $"prepare command {number + 1}", new Command("/bin/bash", "-c", script), pillar, rebuild, log, ct);
         }
-    }
-
-    async Task RunAsync(Draft draft, string step, string what, Command command, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
-    {
-        var project = draft.Project;
-        var cache = Path.Combine(project.Build, "cache");
-        if (rebuild && Directory.Exists(cache))
-        {
-            Directory.Delete(cache, recursive: true);
-        }
-
-        // Each start has a scratch directory of its own, below one that bears the release's id: what is found running there after a crash is ours.
-        var scratch = Path.Combine(draft.Scratch, step);
-        Directory.CreateDirectory(cache);
-        Directory.CreateDirectory(draft.Scratch);
-        var told = (command with { Directory = project.Run, OwnGroup = true })
-            .With(pillar.Environment)
-            .With(new Dictionary<string, string>
-            {
-                ["HOME"] = project.Run,
-                ["PAAS_STEP"] = step,
-                ["PAAS_PROJECT"] = project.Name.Value,
-                ["PAAS_ENVIRONMENT"] = project.Environment.Name.Value,
-                ["PAAS_ENVIRONMENT_TYPE"] = project.Environment.Type.ToString().ToLowerInvariant(),
-                ["PAAS_ENVIRONMENT_TAGS"] = JsonSerializer.Serialize(project.Environment.Tags),
-                ["PAAS_CACHE_DIR"] = cache,
-                ["PAAS_REBUILD"] = rebuild ? "1" : "0",
-                ["SOURCE_VERSION"] = draft.Commit,
-            });
-        var view = ViewOf(draft, scratch, cache);
-        var code = await CagedRun.ToEndAsync(draft.Id.Value, cage.Enter(view, told), log.Output, longest, ct);
-        if (cage.RanOutOfMemory(view.Group))
-        {
-            log.Trouble("the kernel ended something of it: the memory limit was reached");
-        }
-
-        cage.Forget(view.Group);
-        if (code != 0)
-        {
-            throw new Refusal(code == CagedRun.TookTooLong
-                ? $"{what} took longer than {Readable(longest)} and was ended"
-                : $"{what} ended with exit code {code}");
-        }
-
-        draft.Absorb(Path.Combine(scratch, "upper"));
-        await Cage.RemoveAsync(scratch);
     }
 
     /// <summary>No further step: what served the steps goes.</summary>
-    public static void Finish(Draft draft)
+    public void Finish(Draft draft)
     {
         if (Directory.Exists(draft.Scratch))
         {
             Directory.Delete(draft.Scratch, recursive: true);
+            cache.Trim(draft.Project);
+        }
+    }
+
+    async Task RunOwnAsync(Draft draft, string step, string what, Command command, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
+    {
+        var network = caged.MayReachOut(fetches: false, draft.Wishes);
+        var variables = new Dictionary<string, string>(draft.Wishes.Environment);
+        foreach (var (name, value) in pillar.Environment)
+        {
+            variables[name] = value;
+        }
+
+        var signs = new NetworkSigns(log.Output);
+        var code = await caged.RunAsync(draft, new CagedStep(step, command) { Environment = variables, Network = network, Anew = rebuild }, signs.Tell, ct);
+        if (code != 0)
+        {
+            throw new Refusal(code == CagedRun.TookTooLong
+                ? $"{what} took longer than {CagedBuild.Readable(settings.Longest)} and was ended"
+                : $"{what} ended with exit code {code}{(network ? "" : signs.Hint)}");
         }
     }
 
@@ -112,18 +125,5 @@ sealed class DraftBuilder(Cage cage, string root, TimeSpan longest)
         }
     }
 
-    static string Readable(TimeSpan time) => time.TotalMinutes >= 2 ? $"{time.TotalMinutes:0.#} minutes" : $"{time.TotalSeconds:0} s";
-
     static string HookOf(Draft draft, string step) => Path.Combine(draft.Directory, ".paas", "hooks", step);
-
-    CageView ViewOf(Draft draft, string scratch, string cache) => new()
-    {
-        Root = root,
-        ProjectDirectory = draft.Project.Directory,
-        RunSource = draft.Directory,
-        CopyOnWrite = WritesElsewhere,
-        Scratch = scratch,
-        Writable = [cache, .. draft.Shared],
-        Group = Path.GetFileName(draft.Scratch) + "-" + Path.GetFileName(scratch),
-    };
 }

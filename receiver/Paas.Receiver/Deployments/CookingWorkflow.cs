@@ -55,9 +55,14 @@ sealed class CookingWorkflow(
         steps.LookAt("manifest");
 
         // What cannot run is said before anything else is done; a build may still make what declares it.
-        var declared = builder.HasWork(draft) || ProjectHooks.Any(draft.Directory, ProjectHooks.BeforeSeal) ? ManifestReader.Find(draft.Directory) : ManifestReader.Read(draft.Directory);
+        var declared = ManifestReader.Find(draft.Directory);
+        var plan = await builder.PlanAsync(draft, declared, pillar, run.Request.Rebuild, log, ct);
+        if (plan.Packs.Count == 0 && !ProjectHooks.Any(draft.Directory, ProjectHooks.BeforeSeal))
+        {
+            declared = ManifestReader.Read(draft.Directory);
+        }
 
-        // 2.–3. The project's own hooks, with the draft at `run`; what they make of `common` reaches those behind them.
+        // 2.–3. The project's own hooks, else buildpacks, with the draft at `run`; what hooks make of `common` reaches those behind them.
         await steps.RunAsync(Step.Configure, async () =>
         {
             await hooks.RunAsync(draft, "gather_variables", ct);
@@ -67,13 +72,24 @@ sealed class CookingWorkflow(
         await steps.RunAsync(Step.Build, async () =>
         {
             await hooks.RunAsync(draft, "build", ct);
-            await builder.RunScriptsAsync(draft, hooks.Choice.Runs("build") ? declared?.BuildCommands ?? [] : [], hooks.Common.Pillar, run.Request.Rebuild, log, ct);
+            if (hooks.Choice.Runs("build"))
+            {
+                await builder.CompileAsync(draft, plan, hooks.Common.Pillar, run.Request.Rebuild, log, ct);
+                await builder.RunScriptsAsync(draft, declared?.BuildCommands ?? [], hooks.Common.Pillar, run.Request.Rebuild, log, ct);
+            }
+
             await hooks.RunAsync(draft, "post_build", ct);
             await hooks.RunAsync(draft, "bundle", ct);
-            DraftBuilder.Finish(draft);
+            builder.Finish(draft);
         });
         steps.LookAt("manifest");
         var manifest = ManifestReader.Read(draft.Directory);
+        RefuseWithout(manifest.Required, pillar);
+        foreach (var (_, secret) in launches.Defaults(project, manifest).Where(variable => manifest.Generated.Contains(variable.Name)))
+        {
+            log.Mask(secret);
+        }
+
         foreach (var notice in manifest.Notices)
         {
             log.Detail($"note: {notice}");
@@ -117,6 +133,15 @@ sealed class CookingWorkflow(
         return (release, untidy);
     }
 
+    static void RefuseWithout(IReadOnlyDictionary<string, string> required, Pillar pillar)
+    {
+        var missing = required.Where(variable => !pillar.Environment.ContainsKey(variable.Key)).Select(variable => variable.Value.Length == 0 ? variable.Key : $"{variable.Key} ({variable.Value})").ToList();
+        if (missing.Count > 0)
+        {
+            throw new Refusal($"the configuration lacks what app.json requires: {string.Join(", ", missing)}; put it into env: of the pillar");
+        }
+    }
+
     async Task<IReadOnlyList<TreeEntry>> CheckOutAsync(Draft draft, string? pillarCommit, string? pillarBefore, CancellationToken ct)
     {
         var repository = new GitRepository(draft.Project.ProjectRepository, git);
@@ -124,6 +149,7 @@ sealed class CookingWorkflow(
         await Task.WhenAll(listing, repository.CheckOutAsync(draft.Commit, draft.Project.Checkout, ct));
         var files = await listing;
         draft.Fill(files, builder.WritesElsewhere, ct);
+        Built.Forget(draft.Directory);
         if (pillarCommit is not null && pillarCommit != pillarBefore)
         {
             await new GitRepository(draft.Project.PillarRepository, git).CheckOutAsync(pillarCommit, draft.Project.PillarCheckout, ct);

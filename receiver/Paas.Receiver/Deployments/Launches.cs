@@ -23,6 +23,9 @@ sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Set
 /// </summary>
 sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions)
 {
+    /// <summary>Of an <c>app.json</c>'s generated values, as Heroku makes them.</summary>
+    const int SecretLength = 64;
+
     public async Task<Launch> OfAsync(Release release, CancellationToken ct = default)
     {
         var manifest = ManifestReader.Read(release.Directory);
@@ -33,9 +36,9 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
             Release = release.Id,
             Number = release.Number,
             Directory = release.Directory,
-            Types = manifest.ProcessTypes,
+            Types = [.. manifest.ProcessTypes.Select(type => type with { Command = Profile.Before(release.Directory, type.Command) })],
             Commit = release.Commit,
-            Environment = pillar.Environment,
+            Environment = With(Defaults(release.Project, manifest).ToDictionary(), pillar.Environment.Select(variable => (variable.Key, variable.Value))),
             NodeTags = limits.NodeTags,
             Addresses = manifest.Addresses,
             WorkspaceTags = JsonSerializer.Serialize(release.Project.Environment.Tags),
@@ -181,9 +184,13 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
             return false;
         }
 
-        var code = await fleet.RunOnceAsync(await OfAsync(release, ct), "release", ["/bin/sh", "-c", command], log, limits.Build, ct);
+        var code = await fleet.RunOnceAsync(await OfAsync(release, ct), "release", ["/bin/sh", "-c", Profile.Before(release.Directory, command)], log, limits.Build, ct);
         return code == 0 ? true : throw new Refusal($"the release command ended with exit code {code}");
     }
+
+    /// <summary>What the tree itself gives its variables: weaker than any configuration. Secrets among them are made once for a project and stay.</summary>
+    public IEnumerable<(string Name, string Value)> Defaults(Project project, Manifest manifest) =>
+        manifest.Environment.Select(variable => (variable.Key, variable.Value)).Concat(manifest.Generated.Select(name => (name, secrets.Of(project, $"env.{name}", SecretLength))));
 
     static Dictionary<string, string> With(IReadOnlyDictionary<string, string> environment, params IEnumerable<(string Name, string Value)> more)
     {

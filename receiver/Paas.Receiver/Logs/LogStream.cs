@@ -93,7 +93,13 @@ sealed class LogStream : IDisposable
     public void Append(string text) => Say("", text);
 
     /// <summary>Seven spaces and a line that a program printed. Cut short where there is too much of it.</summary>
-    public void Output(string line)
+    public void Output(string line) => Print(Said + line);
+
+    /// <summary>A line that a buildpack printed: many wear Heroku's dress already, and get no second one.</summary>
+    public void Dressed(string line) => Print(
+        line.StartsWith("-----> ", StringComparison.Ordinal) || line.StartsWith(Said, StringComparison.Ordinal) || line.StartsWith(" !     ", StringComparison.Ordinal) ? line : Said + line);
+
+    void Print(string line)
     {
         lock (gate)
         {
@@ -104,7 +110,7 @@ sealed class LogStream : IDisposable
 
             if (room > 0)
             {
-                Write(Said + line);
+                Write(line);
                 if (room <= 0)
                 {
                     Write($"{Said}… more output than is kept; of what follows the last {LastLines} lines are");
@@ -246,7 +252,7 @@ sealed class LogStream : IDisposable
 
         while (held.TryDequeue(out var line))
         {
-            Write(Said + line);
+            Write(line);
         }
     }
 

@@ -18,6 +18,27 @@ sealed record Manifest
     /// <summary>Bash scripts to run in the tree while it is built, in order; each stops at its first failing command (<c>paasmaker.prepare.shell</c>).</summary>
     public IReadOnlyList<string> BuildCommands { get; init; } = [];
 
+    /// <summary>What its <c>paas</c> section says of the build.</summary>
+    public BuildSection Build { get; init; } = new([], null);
+
+    /// <summary>Variables that hold unless the project's configuration has others: an <c>app.json</c>'s <c>env</c>, what buildpacks give.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Variables that get a secret value once and keep it (an <c>app.json</c>'s <c>"generator": "secret"</c>), unless configured.</summary>
+    public IReadOnlyList<string> Generated { get; init; } = [];
+
+    /// <summary>Variables without which it must not be started (an <c>app.json</c>'s <c>"required": true</c>), each with what it is for.</summary>
+    public IReadOnlyDictionary<string, string> Required { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>A shell line that runs in the new release once it is healthy (an <c>app.json</c>'s <c>postdeploy</c>).</summary>
+    public string? PostDeploy { get; init; }
+
+    /// <summary>True: <see cref="PostDeploy"/> runs for a project's first release only, as Heroku has it.</summary>
+    public bool PostDeployOnce { get; init; }
+
+    /// <summary>Commands that run at certain times (an <c>app.json</c>'s <c>cron</c>).</summary>
+    public IReadOnlyList<CronCommand> CronCommands { get; init; } = [];
+
     /// <summary>Null means the default for this project.</summary>
     public Strategy? Strategy { get; init; }
 
@@ -32,6 +53,14 @@ sealed record Manifest
     /// <summary>What the pusher should read although nothing is wrong: deprecated spellings, declarations that are not acted upon.</summary>
     public IReadOnlyList<string> Notices { get; init; } = [];
 }
+
+/// <summary>The part of a <c>paas</c> section that is about the build.</summary>
+/// <param name="Buildpacks">Empty: find out.</param>
+/// <param name="Network">Null: the operator's default.</param>
+sealed record BuildSection(IReadOnlyList<string> Buildpacks, bool? Network);
+
+/// <summary>A shell line that runs in the live release at certain times.</summary>
+sealed record CronCommand(string Schedule, string Command);
 
 /// <summary>How visitors get from one release to the next; PaaSTA's bounces.</summary>
 enum Strategy

@@ -19,10 +19,12 @@ static class ManifestReader
     /// <exception cref="Refusal">The files have mistakes, or the other path leads nowhere.</exception>
     public static Manifest? Find(string directory, string? otherPath = null)
     {
+        var built = Built.Read(directory);
+        otherPath ??= built.Manifest;
         var manifest = ProjectFile.Read(directory, otherPath ?? Paasmaker);
         if (manifest is not null)
         {
-            return Parse(manifest);
+            return WithDefaults(Parse(manifest), built);
         }
 
         if (otherPath is not null)
@@ -30,8 +32,16 @@ static class ManifestReader
             throw new Refusal($"There is no {Mistakes.Quote(otherPath)} in this repository.");
         }
 
-        return ProjectFile.Read(directory, Heroku) is { } procfile ? ReadProcfile(directory, procfile) : null;
+        // What a buildpack says is run is a Procfile that nobody wrote; app.json goes with either.
+        var procfile = ProjectFile.Read(directory, Heroku)
+            ?? (built.ProcessTypes.Count > 0 ? new ProjectFile(built.Source, string.Concat(built.ProcessTypes.Select(type => $"{type.Key}: {type.Value}\n"))) : null);
+        return procfile is null ? null : WithDefaults(ReadProcfile(directory, procfile), built);
     }
+
+    // A buildpack's values are the weakest: what the repository itself says wins.
+    static Manifest WithDefaults(Manifest manifest, Built built) =>
+        built.ConfigVars.Count == 0 ? manifest
+        : manifest with { Environment = built.ConfigVars.Concat(manifest.Environment).GroupBy(variable => variable.Key).ToDictionary(same => same.Key, same => same.Last().Value) };
 
     /// <summary>The manifest in this text.</summary>
     /// <exception cref="Refusal">It has mistakes.</exception>

@@ -33,7 +33,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         var (name, tags, prepareRuntime, prepare) = Application(top.Section("application", required: true));
         var instances = top.Sections("instances", required: true).Select(Instance).ToList();
         var services = top.Sections("services").Select(Service).ToList();
-        var (strategy, health, routes) = Additions.Read(top.Section("paas"), mistakes);
+        var paas = Additions.Read(top.Section("paas"), mistakes);
         top.NoOthers();
         if (top.Has("instances") && instances.Count == 0)
         {
@@ -41,7 +41,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         }
 
         OncePerName(instances.Select(instance => (instance.Line, instance.Path, instance.Type.Name)), "instance");
-        foreach (var (route, line) in routes.Where(route => instances.Count > 0 && !instances.Exists(instance => instance.Type.Name == route.Address.Type && !instance.Type.Standalone)))
+        foreach (var (route, line) in paas.Routes.Where(route => instances.Count > 0 && !instances.Exists(instance => instance.Type.Name == route.Address.Type && !instance.Type.Standalone)))
         {
             mistakes.Add(line, "paas.routes", $"leads to {Mistakes.Quote(route.Type)}, which is no instance with a port");
         }
@@ -57,9 +57,10 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             Source = source,
             ProcessTypes = [.. instances.Select(instance => new ProcessType(instance.Type.Name, instance.Command, instance.Type.Quantity, Web: !instance.Type.Standalone))],
             BuildCommands = [.. prepare.Select(use => use.Script)],
-            Strategy = strategy,
-            Addresses = [.. instances.SelectMany(instance => instance.Type.Hostnames.Select(host => new Address { Host = host, Type = instance.Type.Name })), .. routes.Select(route => route.Address)],
-            Health = health.Timeout is null && instances.Max(instance => instance.StartTimeout) is { } longest ? health with { Timeout = longest } : health,
+            Build = paas.Build,
+            Strategy = paas.Strategy,
+            Addresses = [.. instances.SelectMany(instance => instance.Type.Hostnames.Select(host => new Address { Host = host, Type = instance.Type.Name })), .. paas.Routes.Select(route => route.Address)],
+            Health = paas.Health.Timeout is null && instances.Max(instance => instance.StartTimeout) is { } longest ? paas.Health with { Timeout = longest } : paas.Health,
             Application = new Application
             {
                 Name = name,
@@ -367,18 +368,35 @@ static class ProcessNames
     }
 }
 
+/// <summary>What a <c>paas</c> section says.</summary>
+sealed record PaasSection
+{
+    public Strategy? Strategy { get; init; }
+
+    public HealthCheck Health { get; init; } = new();
+
+    public BuildSection Build { get; init; } = new([], null);
+
+    /// <summary>Each with its line.</summary>
+    public IReadOnlyList<(Address Address, int Line)> Routes { get; init; } = [];
+}
+
 /// <summary>What we add to others' formats, under <c>paas:</c>.</summary>
 static class Additions
 {
     static readonly (string Name, Strategy Strategy)[] Strategies =
         [("downthenup", Strategy.DownThenUp), ("upthendown", Strategy.UpThenDown), ("crossover", Strategy.Crossover), ("brutal", Strategy.Brutal)];
 
-    public static (Strategy? Strategy, HealthCheck Health, IReadOnlyList<(Address Address, int Line)> Routes) Read(Fields? paas, Mistakes mistakes)
+    public static PaasSection Read(Fields? paas, Mistakes mistakes)
     {
         if (paas is null)
         {
-            return (null, new HealthCheck(), []);
+            return new PaasSection();
         }
+
+        var buildpacks = paas.List("buildpacks").Select(item => paas.TextOf(item.Node, "buildpacks")).OfType<string>().ToList();
+        var network = paas.Flag("network");
+        var build = new BuildSection(buildpacks, paas.Has("network") ? network : null);
 
         Strategy? strategy = null;
         if (paas.Text("strategy") is { } text)
@@ -411,6 +429,6 @@ static class Additions
 
         var routes = paas.Sections("routes").Select(route => (RouteReader.Read(route, mistakes), route.Line)).ToList();
         paas.NoOthers();
-        return (strategy, health, routes);
+        return new PaasSection { Strategy = strategy, Health = health, Build = build, Routes = routes };
     }
 }

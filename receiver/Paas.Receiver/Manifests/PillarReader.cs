@@ -48,11 +48,11 @@ static partial class PillarReader
     public static void CheckVariable(Entry entry, string env, Mistakes mistakes)
     {
         var path = $"{env}.{entry.Key}";
-        if (!VariableName().IsMatch(entry.Key))
+        if (!IsVariable(entry.Key))
         {
             mistakes.Add(entry.Line, path, "is no variable's name: letters, digits and '_', not beginning with a digit");
         }
-        else if (entry.Key is "PORT" || entry.Key.StartsWith("PAAS_") || entry.Key.StartsWith("PM_") || entry.Key.StartsWith("PAASTA_"))
+        else if (IsGiven(entry.Key))
         {
             mistakes.Add(entry.Line, path, "is given by the receiver and cannot be set");
         }
@@ -69,6 +69,12 @@ static partial class PillarReader
             mistakes.Add(entry.Line, path, $"is longer than {LongestValue:N0} characters");
         }
     }
+
+    /// <summary>May a variable of the environment be called so?</summary>
+    public static bool IsVariable(string name) => VariableName().IsMatch(name);
+
+    /// <summary>Is this one of the variables that the receiver itself gives?</summary>
+    public static bool IsGiven(string name) => name is "PORT" || name.StartsWith("PAAS_") || name.StartsWith("PM_") || name.StartsWith("PAASTA_");
 
     static void Collect(string key, Node node, HashSet<string> secrets)
     {

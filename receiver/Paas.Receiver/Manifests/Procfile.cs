@@ -29,9 +29,17 @@ sealed class Procfile(Mistakes mistakes)
             Source = file.Name,
             ProcessTypes = [.. types.Select(one => new ProcessType(one.Name, one.Command, extras.QuantityOf(one.Name), Web: one.Name == "web"))],
             ReleaseCommand = declared.FirstOrDefault(one => one.Name == "release").Command,
-            Strategy = extras.Strategy,
+            BuildCommands = extras.PreDeploy is { } before ? [before] : [],
+            Build = extras.Paas.Build,
+            Environment = extras.Environment,
+            Generated = extras.Generated,
+            Required = extras.Required,
+            PostDeploy = extras.PostDeploy,
+            PostDeployOnce = extras.PostDeployOnce,
+            CronCommands = extras.Crons,
+            Strategy = extras.Paas.Strategy,
             Health = extras.Health,
-            Addresses = extras.Addresses,
+            Addresses = [.. extras.Paas.Routes.Select(route => route.Address)],
             Notices = extras.Notices(types.ConvertAll(one => one.Name)),
         };
     }
@@ -61,45 +69,4 @@ sealed class Procfile(Mistakes mistakes)
             declared.Add((line, name, command));
         }
     }
-}
-
-/// <summary>What we take from an <c>app.json</c>: the formation's quantities and our own <c>paas</c> section. Everything else in it is others' business.</summary>
-sealed class AppJson
-{
-    public const string Name = "app.json";
-
-    readonly Dictionary<string, int> quantities = new(StringComparer.Ordinal);
-
-    public Strategy? Strategy { get; private set; }
-
-    public HealthCheck Health { get; private set; } = new();
-
-    public IReadOnlyList<Address> Addresses { get; private set; } = [];
-
-    /// <summary>As if there were none when there is no file.</summary>
-    public static AppJson Read(string directory, Mistakes mistakes)
-    {
-        var extras = new AppJson();
-        if (ProjectFile.Read(directory, Name) is { } file && Json.Parse(file.Text, mistakes) is { } root && Fields.Of(root, "", mistakes) is { } top)
-        {
-            foreach (var entry in top.Free("formation").Entries)
-            {
-                if (Fields.Of(entry.Value, $"formation.{entry.Key}", mistakes) is { } type)
-                {
-                    extras.quantities[entry.Key] = type.Number("quantity", 1, 0, 1000);
-                }
-            }
-
-            (extras.Strategy, extras.Health, var routes) = Additions.Read(top.Section("paas"), mistakes);
-            extras.Addresses = [.. routes.Select(route => route.Address)];
-        }
-
-        return extras;
-    }
-
-    public int QuantityOf(string type) => quantities.GetValueOrDefault(type, 1);
-
-    public IReadOnlyList<string> Notices(IReadOnlyList<string> types) =>
-        [.. quantities.Keys.Except(types, StringComparer.Ordinal).Order(StringComparer.Ordinal)
-            .Select(name => $"{Name}: formation names {Mistakes.Quote(name)}, which the Procfile does not{Nearest.Hint(name, types)}")];
 }

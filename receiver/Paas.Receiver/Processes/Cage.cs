@@ -34,6 +34,9 @@ sealed record CageView
 
     /// <summary>The name of the cage's control group: unique to this start.</summary>
     public string Group { get; init; } = "";
+
+    /// <summary>False: the process reaches itself by loopback and nobody else. Not kept by <see cref="CageKind.Plain"/>.</summary>
+    public bool Network { get; init; } = true;
 }
 
 /// <summary>How far the kernel lets us go.</summary>
@@ -67,6 +70,7 @@ sealed partial class Cage
         shift
         case $cage_how in *copy*) cp -a --reflink=auto lower/. copy || exit 125 ;; esac
         case $cage_how in *mount*) mount -a -T mounts >/dev/null || exit 125 ;; esac
+        case $cage_how in *loopback*) perl -e 'socket(S, 2, 2, 0) and ioctl(S, 0x8914, my $up = pack("a16s", "lo", 1)) or exit 1' || exit 125 ;; esac
         cd / && exec "$@"
         """;
 
@@ -123,6 +127,9 @@ sealed partial class Cage
     /// <summary>For the operator's log when <see cref="Kind"/> is not <see cref="CageKind.Overlay"/>: what the kernel said.</summary>
     public string? WhyNotBetter { get; }
 
+    /// <summary>A process can be kept from the network; only with a namespace of its own, and not in every container.</summary>
+    public bool CanCutNetwork { get; private init; }
+
     /// <summary>Finds out what the kernel allows by doing it, below <paramref name="stateDirectory"/>: as root, else in a user namespace, else without any.</summary>
     /// <param name="settleIn">Who a view's processes are to be; sees to it that what they may write belongs to them. Null for the receiver's own user.</param>
     /// <param name="limits">For each cage; null for none.</param>
@@ -136,7 +143,8 @@ sealed partial class Cage
             var why = kind == CageKind.Overlay || refusals.Count == 0 ? null : string.Join("; ", refusals.Distinct());
             if (await new Cage(kind, userNamespace, hides, why).RefusalAsync(stateDirectory, ct) is not { } refusal)
             {
-                return new Cage(kind, userNamespace, hides, why, limits, settleIn, stateDirectory);
+                var cuts = await new Cage(kind, userNamespace, hides, why) { CanCutNetwork = true }.RefusalAsync(stateDirectory, ct) is null;
+                return new Cage(kind, userNamespace, hides, why, limits, settleIn, stateDirectory) { CanCutNetwork = cuts };
             }
 
             refusals.Add($"{kind}{(userNamespace ? " in a user namespace" : "")}: {refusal}");
@@ -147,7 +155,7 @@ sealed partial class Cage
 
     /// <summary>A cage that is not probed for; with <paramref name="kind"/> other than <see cref="CageKind.Plain"/> only root may enter it.</summary>
     public static Cage Of(CageKind kind, CageLimits? limits = null, Func<CageView, UnixUser?>? settleIn = null) =>
-        new(kind, userNamespace: false, MayHideProcesses && kind != CageKind.Plain, whyNotBetter: null, limits, settleIn);
+        new(kind, userNamespace: false, MayHideProcesses && kind != CageKind.Plain, whyNotBetter: null, limits, settleIn) { CanCutNetwork = kind != CageKind.Plain };
 
     /// <summary>What holds for a project that asks for these limits: they, within the machine's own.</summary>
     public CageLimits LimitsFor(CageLimits asked) => asked.Within(limits);
@@ -161,6 +169,7 @@ sealed partial class Cage
             CageKind.Bind => $"mount namespace; the release is copied for each start, for the kernel refuses overlayfs: {WhyNotBetter}",
             _ => $"processes see whatever their user may see: run the receiver as root, or allow unprivileged user namespaces. {WhyNotBetter}",
         }),
+        new("builds without a network", CanCutNetwork, CanCutNetwork ? "a network namespace with loopback alone, for builds that need none" : "every build has the network: the kernel allows no network namespace here"),
         new("no new privileges", true, "set for every process"),
         new(
             "processes of others hidden",
@@ -199,10 +208,11 @@ sealed partial class Cage
         var copy = view.CopyOnWrite && Kind != CageKind.Overlay;
         var user = settleIn(view);
         Prepare(view, user);
-        string[] outer = Kind == CageKind.Plain ? [] : ["/usr/bin/unshare", .. userNamespace ? ["--user", "--map-root-user"] : Array.Empty<string>(), "--mount", "--ipc", "--"];
+        var cut = !view.Network && CanCutNetwork;
+        string[] outer = Kind == CageKind.Plain ? [] : ["/usr/bin/unshare", .. userNamespace ? ["--user", "--map-root-user"] : Array.Empty<string>(), "--mount", "--ipc", .. cut ? ["--net"] : Array.Empty<string>(), "--"];
         string[] words =
         [
-            .. outer, "/bin/sh", "-c", Build, "cage", (copy ? "copy" : "") + (Kind == CageKind.Plain ? "" : "mount"), .. GroupFiles(view), "--",
+            .. outer, "/bin/sh", "-c", Build, "cage", (copy ? "copy" : "") + (Kind == CageKind.Plain ? "" : "mount") + (cut ? "loopback" : ""), .. GroupFiles(view), "--",
             .. Lesser(view, user),
             "/bin/sh", "-c", Begin, "cage", command.Directory ?? run, string.Join(' ', command.Environment.Keys), command.Program, .. command.Arguments,
         ];
@@ -457,7 +467,7 @@ sealed partial class Cage
             var project = Directory.CreateDirectory(Path.Combine(root, "projects", "probe")).FullName;
             var release = Directory.CreateDirectory(Path.Combine(project, "release")).FullName;
             Directory.CreateDirectory(Path.Combine(release, "folder", "inner"));
-            var view = new CageView { Root = root, ProjectDirectory = project, RunSource = release, Scratch = Path.Combine(place, "scratch") };
+            var view = new CageView { Root = root, ProjectDirectory = project, RunSource = release, Scratch = Path.Combine(place, "scratch"), Network = !CanCutNetwork };
 
             // A folder made again in the place of a removed one needs the marks that only some file systems and kernels let us set.
             var written = await Enter(view, new Command("/bin/sh", "-ec", "pwd; : >written; chmod 0700 written; rm -r folder; mkdir folder; ! [ -e folder/inner ]")).RunAsync(ct);

@@ -1,4 +1,5 @@
 using Paas.Receiver.Git;
+using Paas.Receiver.Manifests;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Storage;
 
@@ -23,6 +24,9 @@ sealed class Draft(Project project, ReleaseId id, string commit)
 
     /// <summary>Directories beside the draft that the next step may write to.</summary>
     public IReadOnlyList<string> Shared { get; set; } = [];
+
+    /// <summary>How its repository wants to be built.</summary>
+    public BuildWishes Wishes { get; set; } = BuildWishes.None;
 
     /// <summary>Gives the draft these files of the checkout, which must be at the draft's commit, and no others.</summary>
     /// <param name="shared">False where a build writes into the draft itself: then it gets files of its own.</param>

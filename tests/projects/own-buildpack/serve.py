@@ -1,0 +1,15 @@
+import http.server
+import os
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{open('made.txt').read().strip()} {os.environ['FROM_RELEASE']} {os.environ['FROM_PROFILE']}\n".encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Answer).serve_forever()

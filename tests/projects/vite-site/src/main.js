@@ -1,0 +1,1 @@
+document.getElementById("greeting").textContent = "built by vite for " + import.meta.env.VITE_AUDIENCE;
