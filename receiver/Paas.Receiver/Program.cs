@@ -3,6 +3,7 @@ using Paas.Receiver.Access;
 using Paas.Receiver.Api;
 using Paas.Receiver.Archives;
 using Paas.Receiver.Buildpacks;
+using Paas.Receiver.Certificates;
 using Paas.Receiver.Deployments;
 using Paas.Receiver.Git;
 using Paas.Receiver.GitHttp;
@@ -81,11 +82,15 @@ services.AddSingleton(options.Builds());
 services.AddSingleton<DraftBuilder>();
 services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
 services.AddSingleton<Fleet>();
-services.AddSingleton(new RouterOptions
+services.AddSingleton(provider => CertificateStore.Open(
+    Path.Combine(options.State, "certificates"), options.Certificates, options.Domain, TimeProvider.System, provider.GetRequiredService<ILogger<CertificateStore>>()));
+services.AddSingleton(provider => new RouterOptions
 {
     ControlHosts = [options.Domain, "localhost", .. options.ControlHosts],
     TrustedPeers = options.TrustedProxies,
     LargestBody = options.MaxBody * 1_000_000L,
+    Https = options is { TlsListen: { } secure, HttpsRedirect: true } ? new HttpsWish(secure.Port, provider.GetRequiredService<CertificateStore>().Covers) : null,
+    HstsSeconds = options.Hsts,
 });
 services.AddSingleton<Router>();
 
@@ -120,6 +125,7 @@ services.AddSingleton(provider => PushHooks.Of(
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
 services.AddApi(new ThisHost(options.Listen.Address, options.Domain, options.Root, options.EnvironmentTypes));
+builder.WebHost.UseKestrelHttpsConfiguration();
 builder.WebHost.UseSockets(RouterListener.Prepare);
 builder.WebHost.ConfigureKestrel(kestrel =>
 {
@@ -130,6 +136,11 @@ builder.WebHost.ConfigureKestrel(kestrel =>
     if (options.RouterListen is not null)
     {
         kestrel.Listen(options.RouterListen, listen => RouterListener.Prepare(listen));
+    }
+
+    if (options.TlsListen is not null)
+    {
+        kestrel.Listen(options.TlsListen, listen => RouterListener.Secure(listen, kestrel.ApplicationServices.GetRequiredService<CertificateStore>()));
     }
 });
 

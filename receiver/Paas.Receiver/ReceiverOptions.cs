@@ -79,6 +79,18 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_LIMIT_MEMORY</c> (megabytes), <c>PAAS_LIMIT_CPUS</c> (such as 0.5), <c>PAAS_LIMIT_PROCESSES</c>: what one instance, build step or hook may use.</summary>
     public CageLimits Cages { get; init; } = new();
 
+    /// <summary><c>PAAS_TLS_LISTEN</c>: the same as <c>PAAS_LISTEN</c> over TLS; null is off.</summary>
+    public IPEndPoint? TlsListen { get; init; }
+
+    /// <summary><c>PAAS_CERTIFICATES</c>: a directory of certificates and keys, beside the receiver's own.</summary>
+    public string? Certificates { get; init; }
+
+    /// <summary><c>PAAS_HTTPS</c>: <c>redirect</c> sends visitors of names with a certificate from HTTP to HTTPS, <c>both</c> leaves them.</summary>
+    public bool HttpsRedirect { get; init; } = true;
+
+    /// <summary><c>PAAS_HSTS</c>, seconds for which browsers are told to come by HTTPS only; 0 says nothing.</summary>
+    public int Hsts { get; init; }
+
     /// <summary><c>PAAS_MAX_BODY</c>, megabytes: a larger request to an application is refused; null leaves it to the application.</summary>
     public int? MaxBody { get; init; }
 
@@ -125,6 +137,10 @@ sealed record ReceiverOptions
             Users = UsersOf(configuration["PAAS_USERS"], mistakes),
             Cages = CagesOf(configuration, mistakes),
             NodeTags = ObjectOf(configuration, "PAAS_NODE_TAGS", mistakes),
+            TlsListen = Address(configuration, "PAAS_TLS_LISTEN", mistakes),
+            Certificates = Absolute(configuration, "PAAS_CERTIFICATES", mistakes),
+            HttpsRedirect = OneOf(configuration, "PAAS_HTTPS", ["redirect", "both"], mistakes) == "redirect",
+            Hsts = string.IsNullOrEmpty(configuration["PAAS_HSTS"]) || configuration["PAAS_HSTS"] == "0" ? 0 : Number(configuration, "PAAS_HSTS", 0, mistakes, 200_000_000),
             MaxBody = string.IsNullOrEmpty(configuration["PAAS_MAX_BODY"]) ? null : Number(configuration, "PAAS_MAX_BODY", 1, mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
@@ -256,6 +272,30 @@ sealed record ReceiverOptions
     static string[]? Names(string? text) =>
         text is { Length: > 0 } ? text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : null;
 
+    static string? Absolute(IConfiguration configuration, string key, List<string> mistakes)
+    {
+        var path = configuration[key];
+        if (string.IsNullOrEmpty(path) || Path.IsPathFullyQualified(path))
+        {
+            return string.IsNullOrEmpty(path) ? null : path;
+        }
+
+        mistakes.Add($"{key}: '{path}' is not an absolute path");
+        return null;
+    }
+
+    /// <summary>The first one is the default.</summary>
+    static string OneOf(IConfiguration configuration, string key, string[] words, List<string> mistakes)
+    {
+        if (configuration[key] is not { Length: > 0 } text || words.Contains(text, StringComparer.Ordinal))
+        {
+            return configuration[key] is { Length: > 0 } given ? given : words[0];
+        }
+
+        mistakes.Add($"{key}: '{text}' is none of {string.Join(", ", words)}");
+        return words[0];
+    }
+
     static List<IPNetwork> Networks(IConfiguration configuration, string key, List<string> mistakes)
     {
         var networks = new List<IPNetwork>();
@@ -282,7 +322,8 @@ sealed record ReceiverOptions
             return null;
         }
 
-        var address = text.StartsWith("http://", StringComparison.Ordinal) ? text["http://".Length..].TrimEnd('/') : text;
+        var address = text.StartsWith("http://", StringComparison.Ordinal) ? text["http://".Length..].TrimEnd('/')
+            : text.StartsWith("https://", StringComparison.Ordinal) && key == "PAAS_TLS_LISTEN" ? text["https://".Length..].TrimEnd('/') : text;
         address = address.Replace("localhost:", "127.0.0.1:", StringComparison.Ordinal).Replace("*:", "0.0.0.0:", StringComparison.Ordinal);
         if (IPEndPoint.TryParse(address, out var endpoint) && address.Contains(':', StringComparison.Ordinal))
         {

@@ -16,7 +16,7 @@ public class ArchitectureTests
         ["Deployments"],
         ["Buildpacks", "Archives", "Runtimes", "Routing", "BackingServices", "Notifications"],
         ["Releases"],
-        ["Git", "Access", "Manifests"],
+        ["Git", "Access", "Manifests", "Certificates"],
         ["Projects", "Logs"],
         ["Processes", "Storage"],
     ];

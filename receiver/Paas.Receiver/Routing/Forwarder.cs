@@ -376,6 +376,11 @@ sealed partial class Forwarder(RouterOptions options, Proxies proxies, TimeProvi
                 }
             }
 
+            if (forwarder.Options.HstsSeconds is > 0 and var seconds && context.Request.IsHttps && headers.StrictTransportSecurity.Count == 0)
+            {
+                headers.StrictTransportSecurity = $"max-age={seconds}";
+            }
+
             if (head.ContentLength is { } length && head.Status is not (StatusCodes.Status204NoContent or 101))
             {
                 response.ContentLength = length;

@@ -115,7 +115,7 @@ struct RequestHead : IDisposable
 
         Text(shape.IsExtendedConnect ? "GET" : request.Method);
         Raw(" "u8);
-        Text(Target(context));
+        Text(TargetOf(context));
         Raw(" HTTP/1.1\r\nHost: "u8);
         Text(request.Host.Value ?? "");
         Raw("\r\n"u8);
@@ -151,7 +151,7 @@ struct RequestHead : IDisposable
     }
 
     // Origin form whatever the visitor sent: the absolute form's host is the Host header's, Kestrel has compared them.
-    static string Target(HttpContext context)
+    public static string TargetOf(HttpContext context)
     {
         var raw = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         if (raw.Length > 0 && (raw[0] == '/' || raw == "*"))

@@ -278,6 +278,11 @@ sealed class Router : IDisposable
         var begun = time.GetTimestamp();
         try
         {
+            if (SentToHttps(context))
+            {
+                return;
+            }
+
             Admit(context);
             if (route.Rules.IsOpen || await PassesAsync(context, route.Rules))
             {
@@ -309,6 +314,23 @@ sealed class Router : IDisposable
         {
             traffic.Count(status, time.GetElapsedTime(begun));
         }
+    }
+
+    // Behind a trusted proxy that speaks HTTPS to visitors they are there already.
+    bool SentToHttps(HttpContext context)
+    {
+        var request = context.Request;
+        if (options.Https is not { } https || request.IsHttps || request.Host.Host is not { Length: > 0 } host || !https.Covers(host.TrimEnd('.'))
+            || (proxies.Trusts(context.Connection.RemoteIpAddress) && request.Headers["X-Forwarded-Proto"].ToString().Split(',')[^1].Trim() is "https" or "wss"))
+        {
+            return false;
+        }
+
+        // Others than GET and HEAD must come again as what they are.
+        context.Response.StatusCode = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) ? StatusCodes.Status301MovedPermanently : StatusCodes.Status308PermanentRedirect;
+        context.Response.Headers.Location = $"https://{host}{(https.Port == 443 ? "" : $":{https.Port}")}{RequestHead.TargetOf(context)}";
+        context.Response.ContentLength = 0;
+        return true;
     }
 
     void Admit(HttpContext context)

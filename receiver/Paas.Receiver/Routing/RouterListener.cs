@@ -1,7 +1,9 @@
 using System.Text;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Paas.Receiver.Certificates;
 
 namespace Paas.Receiver.Routing;
 
@@ -18,6 +20,17 @@ static class RouterListener
 
     /// <summary>A request is handled on the pool's thread that received it, not handed on to a second and a third.</summary>
     public static void Prepare(SocketTransportOptions sockets) => sockets.UnsafePreferInlineScheduling = true;
+
+    /// <summary>Visitors who come here speak TLS, HTTP/2 or HTTP/1.1; the name they ask for chooses the certificate.</summary>
+    public static void Secure(ListenOptions listen, CertificateStore certificates)
+    {
+        listen.Protocols = HttpProtocols.Http1AndHttp2;
+        listen.UseHttps(new TlsHandshakeCallbackOptions
+        {
+            OnConnection = hello => ValueTask.FromResult(certificates.For(hello.ClientHelloInfo.ServerName)),
+            HandshakeTimeout = TimeSpan.FromSeconds(10),
+        });
+    }
 
     /// <summary>Visitors who come here in plain HTTP are served on the thread that hears them. Not for TLS: a handshake computes, and all others would wait for it.</summary>
     public static ListenOptions Prepare(ListenOptions listen)

@@ -37,6 +37,17 @@ sealed record RouterOptions
     /// <summary>A visitor whose body comes slower than this, after a grace period, is refused with 408; null waits for ever.</summary>
     public MinDataRate? SlowestBody { get; init; } = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(30));
 
+    /// <summary>Where and when visitors are sent from HTTP to HTTPS; null leaves them where they are.</summary>
+    public HttpsWish? Https { get; init; }
+
+    /// <summary>Seconds for which a browser is told to come by HTTPS only, on answers that went that way and do not say it themselves; 0 says nothing.</summary>
+    public int HstsSeconds { get; init; }
+
     /// <summary>What instances are recognised by in sticky visitors' cookies: the same key after a restart, and they stay where they were.</summary>
     public byte[] StickyKey { get; init; } = RandomNumberGenerator.GetBytes(32);
 }
+
+/// <summary>Visitors of these names are sent on to HTTPS.</summary>
+/// <param name="Port">The port HTTPS is heard on.</param>
+/// <param name="Covers">Says whether there is a proper certificate for a name: nobody is sent to a warning.</param>
+sealed record HttpsWish(int Port, Func<string, bool> Covers);

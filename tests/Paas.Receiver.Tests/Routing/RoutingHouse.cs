@@ -34,16 +34,27 @@ sealed class RoutingHouse : IAsyncDisposable
 
     public HttpClient Client { get; }
 
-    public static async Task<RoutingHouse> OpenAsync(RouterOptions? options = null, HttpProtocols protocols = HttpProtocols.Http1, Action<KestrelServerOptions>? kestrel = null, RequestDelegate? control = null)
+    public static async Task<RoutingHouse> OpenAsync(RouterOptions? options = null, HttpProtocols protocols = HttpProtocols.Http1, Action<KestrelServerOptions>? kestrel = null, RequestDelegate? control = null, Certificates.CertificateStore? secure = null)
     {
         var router = new Router((options ?? new RouterOptions()) with { ControlHosts = options?.ControlHosts ?? ["control.test"] }, TimeProvider.System, NullLogger<Router>.Instance);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.UseSockets(RouterListener.Prepare);
         builder.WebHost.ConfigureKestrel(server =>
         {
             RouterListener.Prepare(server);
-            server.Listen(IPAddress.Loopback, 0, listen => RouterListener.Prepare(listen).Protocols = protocols);
+            server.Listen(IPAddress.Loopback, 0, listen =>
+            {
+                if (secure is null)
+                {
+                    RouterListener.Prepare(listen).Protocols = protocols;
+                }
+                else
+                {
+                    RouterListener.Secure(listen, secure);
+                }
+            });
             kestrel?.Invoke(server);
         });
         var app = builder.Build();
