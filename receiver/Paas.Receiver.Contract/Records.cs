@@ -168,7 +168,7 @@ public sealed record DeploymentSummary
 
     public required string Project { get; init; }
 
-    /// <summary><c>push</c>, <c>redeploy</c> or <c>rollback</c>.</summary>
+    /// <summary><c>push</c>, <c>redeploy</c>, <c>rollback</c>, <c>backup</c>, <c>restore</c> or <c>task</c>.</summary>
     public required string Kind { get; init; }
 
     /// <summary><c>waiting</c>, <c>running</c> or <c>finished</c>.</summary>
@@ -176,7 +176,7 @@ public sealed record DeploymentSummary
 
     /// <summary>
     /// Once it is finished: <c>live</c>, <c>liveButUntidy</c>, <c>rolledBack</c>, <c>needsAttention</c>, <c>interrupted</c>, <c>superseded</c>,
-    /// <c>cancelled</c> or <c>refused</c>.
+    /// <c>cancelled</c> or <c>refused</c>; <c>done</c> for what is no deployment.
     /// </summary>
     public string? Outcome { get; init; }
 
@@ -219,7 +219,40 @@ public sealed record OutcomeEvent(string Outcome, bool Succeeded);
 /// <summary>Asks for a rollback.</summary>
 /// <param name="Release">Null means the release before the live one.</param>
 /// <param name="CodeOnly">Leave the data as it is.</param>
-public sealed record RollbackOrder(int? Release = null, bool CodeOnly = false);
+/// <param name="WithData">Refuse when its data cannot come along; without it, code alone comes back then.</param>
+public sealed record RollbackOrder(int? Release = null, bool CodeOnly = false, bool WithData = false);
+
+/// <summary>Asks for a backup of the data.</summary>
+/// <param name="Live">While the application goes on.</param>
+public sealed record BackupOrder(bool Live = false);
+
+/// <summary>Asks for the data as a backup has it.</summary>
+/// <param name="Backup">An id, or <c>vN</c> for the data as that release left it; null is the newest.</param>
+public sealed record RestoreOrder(string? Backup = null);
+
+/// <summary>Asks for one of the project's own tasks.</summary>
+public sealed record TaskOrder;
+
+/// <summary>One complete backup of a project's data.</summary>
+public sealed record BackupSummary
+{
+    public required string Id { get; init; }
+
+    public DateTimeOffset? TakenAt { get; init; }
+
+    /// <summary>What it was taken for: <c>push</c>, <c>redeploy</c>, <c>rollback</c>, <c>backup</c> (by hand), <c>restore</c>.</summary>
+    public string? Kind { get; init; }
+
+    /// <summary>The release whose data it is.</summary>
+    public int? Release { get; init; }
+
+    public required long Files { get; init; }
+
+    public required long Bytes { get; init; }
+
+    /// <summary>How many dumps the project's own hook left.</summary>
+    public required int Dumps { get; init; }
+}
 
 /// <summary>Asks for the deployed commit again.</summary>
 /// <param name="Rebuild">Without build caches.</param>

@@ -107,6 +107,7 @@ services.AddSingleton<ProjectHooks>();
 services.AddSingleton<Bounces>();
 services.AddSingleton<CookingWorkflow>();
 services.AddSingleton<RollbackWorkflow>();
+services.AddSingleton<Upkeep>();
 services.AddSingleton(provider => new Housekeeping(
     provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Fleet>(),
     provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), options.KeepReleases));

@@ -11,14 +11,22 @@ static class RollbackCommand
         var project = CommandLine.ProjectArgument();
         var release = new Argument<string?>("release") { Description = "As v12 (else the one before the live one)", HelpName = "vN", Arity = ArgumentArity.ZeroOrOne };
         var codeOnly = new Option<bool>("--code-only") { Description = "Leave the data as it is" };
-        var command = new Command("rollback", "Bring a kept release back: code, configuration and data") { project, release, codeOnly };
+        var withData = new Option<bool>("--with-data") { Description = "Refuse when its data cannot come along" };
+        var command = new Command("rollback", "Bring a kept release back: code, configuration and data") { project, release, codeOnly, withData };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(codeOnly) && result.GetValue(withData))
+            {
+                result.AddError("--code-only and --with-data exclude each other.");
+            }
+        });
         command.SetAction(async (parsed, ct) =>
         {
             var (name, number) = Parse(parsed.GetValue(project), parsed.GetValue(release));
             var target = Target.Of(parsed, name, surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var accepted = await client.PostAsync(
-                $"{target.Path}/rollback", new RollbackOrder(number, parsed.GetValue(codeOnly)), ContractJson.Default.RollbackOrder, ContractJson.Default.AcceptedWork, ct);
+                $"{target.Path}/rollback", new RollbackOrder(number, parsed.GetValue(codeOnly), parsed.GetValue(withData)), ContractJson.Default.RollbackOrder, ContractJson.Default.AcceptedWork, ct);
             return await LongWork.FollowAsync(client, accepted!, surroundings, ct);
         });
         return command;

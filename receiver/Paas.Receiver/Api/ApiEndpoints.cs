@@ -31,6 +31,7 @@ static class ApiEndpoints
         api.MapEnvironments();
         api.MapProjects();
         api.MapDeployments();
+        api.MapData();
         api.MapApplicationLogs();
         api.MapRun();
         api.MapDomains();

@@ -34,6 +34,7 @@ static class DeploymentEndpoints
                 Kind = DeploymentKind.Rollback,
                 TargetRelease = order?.Release is < 1 ? throw new ProblemException(StatusCodes.Status400BadRequest, "Releases count from 1.") : order?.Release,
                 CodeOnly = order?.CodeOnly ?? false,
+                Wishes = new Wishes { WithData = order is { WithData: true, CodeOnly: true } ? throw new ProblemException(StatusCodes.Status400BadRequest, "With its data and without it exclude each other.") : order?.WithData ?? false },
                 By = Desk.AskerOf(context).Caller.Name,
                 From = Desk.AskerOf(context).From.ToString(),
             }));
@@ -64,7 +65,7 @@ static class DeploymentEndpoints
             ? throw new ProblemException(StatusCodes.Status400BadRequest, $"{Logs.LogStream.Harmless(wrong)} is neither a variable's name nor a path of the configuration.")
             : set is { Count: > 0 } ? set : null;
 
-    static Accepted<AcceptedWork> Submit(HttpContext context, DeploymentQueue queue, DeploymentRequest request)
+    public static Accepted<AcceptedWork> Submit(HttpContext context, DeploymentQueue queue, DeploymentRequest request)
     {
         // Nothing may be asked for by somebody who is gone before the answer is on its way.
         context.RequestAborted.ThrowIfCancellationRequested();

@@ -105,7 +105,7 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
 
     public static RoleSummary Of(Role role) => new(role.Name, role.Permissions.List());
 
-    public static OutcomeEvent Of(Outcome outcome) => new(Word(outcome), outcome is Outcome.Live or Outcome.LiveButUntidy);
+    public static OutcomeEvent Of(Outcome outcome) => new(Word(outcome), outcome is Outcome.Live or Outcome.LiveButUntidy or Outcome.Done);
 
     static ReleaseSummary Of(Release release, ReleaseId? current) => new()
     {

@@ -72,7 +72,9 @@ sealed class Archivist(TimeProvider time)
     /// <summary>Backs up to <c>archives/&lt;id&gt;/data</c>. Where that backup exists already, it is left as it is: the data may have been touched since.</summary>
     /// <exception cref="IOException">Something could not be read or written; the message names it, and nothing is left.</exception>
     /// <exception cref="Refusal">A restore stopped in the middle and must be finished first.</exception>
-    public Task<BackupReport> TakeAsync(Project project, ReleaseId id, CancellationToken ct) => OwnThread.RunAsync(() => Take(project, id, ct));
+    /// <param name="patterns">What of the data; null means all.</param>
+    public Task<BackupReport> TakeAsync(Project project, ReleaseId id, CancellationToken ct, DataPatterns? patterns = null) =>
+        OwnThread.RunAsync(() => Take(project, id, patterns ?? DataPatterns.None, ct));
 
     /// <summary>
     /// Makes <c>data/</c> what <paramref name="backup"/> holds, byte for byte; what the failed release had changed or added is then in
@@ -81,6 +83,16 @@ sealed class Archivist(TimeProvider time)
     /// <exception cref="InvalidDataException">There is no such backup, or its index is damaged. Nothing was touched.</exception>
     /// <exception cref="IOException">It stopped; what had been moved is in data.failed, the backup is whole, and another call goes on from there.</exception>
     public Task<RestoreReport> RestoreAsync(Project project, ReleaseId backup, ReleaseId failed) => OwnThread.RunAsync(() => Restore(project, backup, failed));
+
+    /// <summary>Every complete backup of a project, newest first, with what it holds.</summary>
+    public IReadOnlyList<BackupReport> List(Project project) =>
+    [
+        .. Directory.Exists(project.Archives) ? Directory.EnumerateDirectories(project.Archives)
+            .Select(place => (Place: place, Id: ReleaseId.TryParse(Path.GetFileName(place))))
+            .Where(one => one.Id is not null && IsComplete(one.Place))
+            .OrderByDescending(one => one.Id!.Value, StringComparer.Ordinal)
+            .Select(one => TryReport(one.Place, one.Id!)).OfType<BackupReport>() : [],
+    ];
 
     /// <summary>True when a complete backup has this id.</summary>
     public bool Has(Project project, ReleaseId id) => IsComplete(PlaceOf(project, id));
@@ -128,7 +140,7 @@ sealed class Archivist(TimeProvider time)
         return null;
     }
 
-    BackupReport Take(Project project, ReleaseId id, CancellationToken ct)
+    BackupReport Take(Project project, ReleaseId id, DataPatterns patterns, CancellationToken ct)
     {
         var started = time.GetTimestamp();
         using var lease = Hold(project);
@@ -160,10 +172,11 @@ sealed class Archivist(TimeProvider time)
                 var newest = NewestOf(project);
                 using var earlierIndex = newest?.Index;
                 using var earlier = newest is { } n ? DirectoryHandle.Open(Path.Combine(n.Place, Taken)) : null;
-                using var taking = new BackupTaking(writer, copy, notes.Add, ct);
+                using var taking = new BackupTaking(writer, copy, patterns, notes.Add, ct);
                 counts = taking.Run(data, earlier, earlierIndex);
             }
 
+            patterns.Write(place);
             At("copied");
             writer.Finish(counts);
             At("indexed");
@@ -214,6 +227,19 @@ sealed class Archivist(TimeProvider time)
         }
     }
 
+    // A damaged one is not offered to anybody.
+    static BackupReport? TryReport(string place, ReleaseId id)
+    {
+        try
+        {
+            return new BackupReport(id, CountsOf(Path.Combine(place, BackupIndex.FileName)), TimeSpan.Zero, []);
+        }
+        catch (Exception e) when (e is InvalidDataException or IOException)
+        {
+            return null;
+        }
+    }
+
     static BackupCounts CountsOf(string index)
     {
         using var reader = BackupIndexReader.Open(index);
@@ -232,6 +258,7 @@ sealed class Archivist(TimeProvider time)
         archive.DeleteTree("data.taking\0"u8);
         archive.DeleteTree("data.index\0"u8);
         archive.DeleteTree("data.index.taking\0"u8);
+        archive.DeleteTree("data.patterns\0"u8);
     }
 }
 

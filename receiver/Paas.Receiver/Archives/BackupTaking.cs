@@ -3,7 +3,7 @@ using Paas.Receiver.Storage;
 namespace Paas.Receiver.Archives;
 
 /// <summary>One backup being taken: live data, the backup before and its index are walked side by side, once.</summary>
-sealed class BackupTaking(BackupIndexWriter index, DirectoryHandle root, Action<string> note, CancellationToken ct) : IDisposable
+sealed class BackupTaking(BackupIndexWriter index, DirectoryHandle root, DataPatterns patterns, Action<string> note, CancellationToken ct) : IDisposable
 {
     readonly TreeCopy copies = new(note, ct);
     readonly Stack<Listing> listings = new();
@@ -48,6 +48,11 @@ sealed class BackupTaking(BackupIndexWriter index, DirectoryHandle root, Action<
                 continue;
             }
 
+            if (!patterns.TakesAll && patterns.Excludes(path.With(name)))
+            {
+                continue;
+            }
+
             while (known is { Kind: not EntryKind.Leave } && known.Name.SequenceCompareTo(name) < 0)
             {
                 known.Skip();
@@ -62,6 +67,11 @@ sealed class BackupTaking(BackupIndexWriter index, DirectoryHandle root, Action<
             if (inode.IsDirectory)
             {
                 Descend(live, copy, earlier, met, name, inode, clock, depth);
+                continue;
+            }
+
+            if (!patterns.TakesAll && !patterns.Takes(path.With(name)))
+            {
                 continue;
             }
 

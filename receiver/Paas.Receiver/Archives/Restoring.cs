@@ -107,7 +107,7 @@ sealed class Restoring : IDisposable
         using var backup = DirectoryHandle.Open(Path.Combine(backupPlace, "data"));
         var plan = new Plan(stageParent.CreateChild(stageName), place, FreeEvidence());
         at("staging");
-        var comparing = new Comparing(plan, index, copies);
+        var comparing = new Comparing(plan, index, DataPatterns.Read(backupPlace), copies);
         comparing.Run(live, backup);
         if (plan.IsEmpty)
         {
@@ -329,7 +329,7 @@ sealed class Restoring : IDisposable
     }
 
     /// <summary>Step 1.</summary>
-    sealed class Comparing(Plan plan, BackupIndexReader index, TreeCopy copies)
+    sealed class Comparing(Plan plan, BackupIndexReader index, DataPatterns patterns, TreeCopy copies)
     {
         readonly PathStack path = new();
         readonly Stack<Listing> listings = new();
@@ -379,7 +379,7 @@ sealed class Restoring : IDisposable
 
                 if (order < 0)
                 {
-                    changed |= TryPutAside(name, inode);
+                    changed |= patterns.TakesAll ? TryPutAside(name, inode) : PutAsideWhatIsTaken(live, name, inode);
                 }
                 else if (index.Kind == EntryKind.Directory && inode.IsDirectory)
                 {
@@ -435,6 +435,62 @@ sealed class Restoring : IDisposable
 
             plan.Add(PutAside, path.With(name), inode.Number);
             return true;
+        }
+
+        // What the backup would not have taken stays, and so does a directory that holds some of it.
+        bool PutAsideWhatIsTaken(DirectoryHandle live, ReadOnlySpan<byte> name, Inode inode)
+        {
+            if (IsTakenWhole(live, name, inode))
+            {
+                return TryPutAside(name, inode);
+            }
+
+            if (!inode.IsDirectory || patterns.Excludes(path.With(name)))
+            {
+                return false;
+            }
+
+            var any = false;
+            using var inner = live.OpenChild(name);
+            path.Push(name);
+            var names = new Listing();
+            inner.List(names);
+            for (var i = 0; i < names.Count; i++)
+            {
+                if (inner.Stat(names[i]) is { } child)
+                {
+                    any |= PutAsideWhatIsTaken(inner, names[i], child);
+                }
+            }
+
+            path.Pop();
+            return any;
+        }
+
+        bool IsTakenWhole(DirectoryHandle live, ReadOnlySpan<byte> name, Inode inode)
+        {
+            if (!inode.IsDirectory)
+            {
+                return patterns.Takes(path.With(name));
+            }
+
+            if (patterns.Excludes(path.With(name)))
+            {
+                return false;
+            }
+
+            using var inner = live.OpenChild(name);
+            path.Push(name);
+            var names = new Listing();
+            inner.List(names);
+            var whole = names.Count > 0 || patterns.Takes(path.Path);
+            for (var i = 0; i < names.Count && whole; i++)
+            {
+                whole = inner.Stat(names[i]) is not { } child || IsTakenWhole(inner, names[i], child);
+            }
+
+            path.Pop();
+            return whole;
         }
 
         // The entry the index stands on, with everything in it; the index stands behind it afterwards.

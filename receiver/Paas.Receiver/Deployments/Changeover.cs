@@ -53,7 +53,7 @@ sealed class Changeover(
         }
 
         await launches.GiveDataAsync(next.Project);
-        var report = await archivist.TakeAsync(next.Project, deployment, ct);
+        var report = await archivist.TakeAsync(next.Project, deployment, ct, hooks.Data);
         if (report.Files > 0)
         {
             log.Detail($"data backed up: {report.Files} files, {report.Bytes} bytes, {report.Shared} files unchanged since the last time");
@@ -73,7 +73,7 @@ sealed class Changeover(
             await archivist.RestoreAsync(next.Project, dataFrom, deployment);
             await launches.GiveDataAsync(next.Project);
             await hooks.RunAsync(next, "restore", dataFrom, ct);
-            log.Detail($"data is as {next} left it; what it was until now is kept in {Path.Combine(next.Project.Archives, deployment.Value)}");
+            log.Detail($"data is as {(next.ReplacedBy == dataFrom ? $"{next} left it" : $"backup {dataFrom} has it")}; what it was until now is kept in {Path.Combine(next.Project.Archives, deployment.Value)}");
         },
         WaysBackToTheData());
 

@@ -10,7 +10,7 @@ namespace Paas.Receiver.Deployments;
 /// Runs one deployment by its mode's workflow; on failure walks the ways back; records, tells. The one place that catches everything.
 /// </summary>
 sealed partial class Deployer(
-    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, RollbackWorkflow rollback, Housekeeping housekeeping,
+    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, RollbackWorkflow rollback, Upkeep upkeep, Housekeeping housekeeping,
     Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, ILogger<Deployer> logger)
 {
     /// <summary>Runs it to its end. Never throws: one deployment must never be able to stop another.</summary>
@@ -31,11 +31,22 @@ sealed partial class Deployer(
             Housekeeping.RefuseIfDataIsReadOnly(project);
             await MendAsync(project, log);
             journal.Start(id, old?.Id);
-            var (release, untidy) = await WorkAsync(new Run(deployment, old, steps, undo), ct);
-            untidy = Join(untidy, await TidyUpAsync(deployment, release, steps));
-            outcome = untidy is null ? Outcome.Live : Outcome.LiveButUntidy;
-            Celebrate(release, untidy, steps, log);
-            failure = untidy;
+            var run = new Run(deployment, old, steps, undo);
+            if (Upkeep.Is(deployment.Request.Kind))
+            {
+                var done = await upkeep.RunAsync(run, ct);
+                steps.Report();
+                log.Result(done);
+                outcome = Outcome.Done;
+            }
+            else
+            {
+                var (release, untidy) = await WorkAsync(run, ct);
+                untidy = Join(untidy, await TidyUpAsync(deployment, release, steps));
+                outcome = untidy is null ? Outcome.Live : Outcome.LiveButUntidy;
+                Celebrate(release, untidy, steps, log);
+                failure = untidy;
+            }
         }
         catch (Exception e)
         {
@@ -167,7 +178,7 @@ sealed partial class Deployer(
 
     static void RefuseOtherModes(DeploymentRequest request)
     {
-        if (request.Kind != DeploymentKind.Rollback && WhyNot(request.Project, request.Mode) is { } why)
+        if (request.Kind is DeploymentKind.Push or DeploymentKind.Redeploy && WhyNot(request.Project, request.Mode) is { } why)
         {
             throw new Refusal(why);
         }

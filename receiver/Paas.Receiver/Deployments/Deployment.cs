@@ -17,6 +17,15 @@ enum DeploymentKind
 
     /// <summary>A ref of the pillar is to move to a new commit, and what is deployed is deployed again with that configuration.</summary>
     Reconfigure,
+
+    /// <summary>The data of the live release, backed up now.</summary>
+    Backup,
+
+    /// <summary>The data as a backup has it; the live release stays.</summary>
+    Restore,
+
+    /// <summary>One of the project's own tasks.</summary>
+    Task,
 }
 
 /// <summary>How a deployment ended. A closed list: there were never just two.</summary>
@@ -45,6 +54,9 @@ enum Outcome
 
     /// <summary>Refused before anything was touched.</summary>
     Refused,
+
+    /// <summary>What was asked for is done, and it was no deployment: a backup, a restore, a task.</summary>
+    Done,
 }
 
 /// <summary>What is asked of the conductor. Ref and commits for a push, a target for a rollback.</summary>

@@ -43,11 +43,13 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, D
     /// Removes what is beyond the kept releases: their trees, deliverables and the data backups only they need. What goes is moved out of the way by
     /// rename and deleted behind the pusher's back.
     /// </summary>
-    /// <param name="deployment">The one that has just made <paramref name="live"/> live and is not finished yet.</param>
-    public Task PruneAsync(Release live, ReleaseId deployment)
+    /// <param name="deployment">The one that is not finished yet.</param>
+    /// <param name="madeLive">It has just made <paramref name="live"/> live.</param>
+    public Task PruneAsync(Release live, ReleaseId deployment, bool madeLive = true)
     {
         var project = live.Project;
-        var wentLive = journal.WentLive(project).Append(new WentLive(deployment, live.Id)).ToList();
+        var wentLive = madeLive ? journal.WentLive(project).Append(new WentLive(deployment, live.Id)).ToList() : journal.WentLive(project);
+        ReleaseId[] needed = [deployment, .. journal.BackupsByHand(project).Take(keep)];
         var kept = Retention.Keep(wentLive, keep + 1, live.Id);
         foreach (var release in releases.List(project).Where(release => release is { LiveAt: not null, Pruned: false } && !kept.Contains(release.Id)))
         {
@@ -58,7 +60,7 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, D
         Discard(project, [
             .. Retention.ReleasesToRemove(NamesIn(project.Deploy), kept, [deployment]).Select(id => Path.Combine(project.Deploy, id.Value)),
             .. Retention.ReleasesToRemove(NamesIn(project.Releases), kept, [deployment]).Select(id => Path.Combine(project.Releases, id.Value)),
-            .. Retention.ArchivesToRemove(NamesIn(project.Archives), wentLive, kept, [deployment], failed: keep).Select(id => Path.Combine(project.Archives, id.Value)),
+            .. Retention.ArchivesToRemove(NamesIn(project.Archives), wentLive, kept, needed, failed: keep).Select(id => Path.Combine(project.Archives, id.Value)),
         ]);
         logs.Prune(project, KeptLogs);
         PackLater(project);

@@ -122,6 +122,12 @@ sealed class Journal(Database database, TimeProvider time)
         "environment = @Environment AND project = @Project",
         new { Environment = project.Environment.Name.Value, Project = project.Name.Value }, "asked_at DESC, rowid DESC", most);
 
+    /// <summary>Backups that somebody asked for, newest first.</summary>
+    public IReadOnlyList<ReleaseId> BackupsByHand(Project project) =>
+        [.. database.Read<string>(
+            "SELECT id FROM deployments WHERE environment = @Environment AND project = @Project AND kind = 'Backup' AND outcome = 'Done' ORDER BY asked_at DESC, rowid DESC",
+            new { Environment = project.Environment.Name.Value, Project = project.Name.Value }).Select(ReleaseId.TryParse).OfType<ReleaseId>()];
+
     /// <summary>Deployments of a project that made a release live, oldest first.</summary>
     public IReadOnlyList<WentLive> WentLive(Project project) =>
         [.. database.Read<WentLiveRow>(

@@ -1,3 +1,4 @@
+using Paas.Receiver.Archives;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
@@ -13,7 +14,12 @@ sealed class ProjectHooks(Launches launches, DraftBuilder builder, AdditionStore
 
     /// <param name="pillar">The configuration with this tree's defaults.</param>
     public StepHooks For(Run run, Pillar pillar) =>
-        new(launches, builder, additions, new Common(run.Project, run.Id, pillar, run.Log), StepChoice.Of(run.Request.Wishes, pillar), run);
+        new(launches, builder, additions, new Common(run.Project, run.Id, pillar, run.Log), StepChoice.Of(run.Request.Wishes, pillar), DataPatterns.Of(pillar.Document), run);
+
+    /// <summary>Names of the tasks a tree brings, which never run by themselves.</summary>
+    public static IReadOnlyList<string> TasksIn(string tree) =>
+        Path.Combine(tree, ".paas", "hooks") is var hooks && Directory.Exists(hooks)
+            ? [.. Directory.EnumerateFileSystemEntries(hooks, "task_*").Select(path => Path.GetFileName(path)["task_".Length..]).Order(StringComparer.Ordinal)] : [];
 
     /// <summary>True when a tree has code of its own for one of these steps.</summary>
     public static bool Any(string tree, params IEnumerable<string> steps) => steps.Any(step => In(tree, step).Any());
@@ -42,7 +48,7 @@ sealed class ProjectHooks(Launches launches, DraftBuilder builder, AdditionStore
 /// One deployment's own code (R14.1): <c>.paas/hooks/&lt;step&gt;</c>, then the scripts of <c>.paas/hooks/&lt;step&gt;.d</c> in the order of their names. Each with the tree at
 /// <c>run</c>, as the project's own user, with <see cref="Deployments.Common"/> and a time limit; what it prints is in the push.
 /// </summary>
-sealed class StepHooks(Launches launches, DraftBuilder builder, AdditionStore additions, Common common, StepChoice choice, Run run)
+sealed class StepHooks(Launches launches, DraftBuilder builder, AdditionStore additions, Common common, StepChoice choice, DataPatterns data, Run run)
 {
     /// <summary>Scripts of this step run once for a project's data, not once for a release.</summary>
     const string Once = "upgrade";
@@ -50,6 +56,9 @@ sealed class StepHooks(Launches launches, DraftBuilder builder, AdditionStore ad
     public Common Common => common;
 
     public StepChoice Choice => choice;
+
+    /// <summary>Which part of the data is backed up.</summary>
+    public DataPatterns Data => data;
 
     /// <summary>Says what was chosen to be left out.</summary>
     public void SayWhatIsLeftOut()

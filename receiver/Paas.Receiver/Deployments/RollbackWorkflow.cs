@@ -11,6 +11,11 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
     public async Task<Release> RunAsync(Run run, CancellationToken ct)
     {
         var target = TargetOf(run);
+        if (run.Request.Wishes.WithData && !(target.ReplacedBy is { } by && archivist.Has(run.Project, by)))
+        {
+            throw new Refusal($"there is no backup of the data as {target} left it: --code-only goes back to its code alone");
+        }
+
         journal.LeadsTo(run.Id, target.Id, target.Number);
         run.Log.Title($"Rolling {run.Project} back from {run.Old} to {target} ({target.Commit[..8]})");
 

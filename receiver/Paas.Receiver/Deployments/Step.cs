@@ -63,6 +63,9 @@ static class Step
     /// <summary>18. People are told; never changes the result (A29).</summary>
     public const string Notify = "notify";
 
+    /// <summary>One of the project's own tasks, outside of any deployment.</summary>
+    public const string Task = "task";
+
     /// <summary>What happens behind a release that serves: too late to cancel anything.</summary>
     public static readonly IReadOnlyList<string> Behind = [Retire, Prune, Notify];
 

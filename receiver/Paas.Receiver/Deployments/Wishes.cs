@@ -22,6 +22,18 @@ sealed record Wishes
     /// <summary>Steps that are left out.</summary>
     public IReadOnlyList<string>? Skip { get; init; }
 
+    /// <summary>A rollback that must bring its data along, or not happen.</summary>
+    public bool WithData { get; init; }
+
+    /// <summary>A backup while the application goes on.</summary>
+    public bool Live { get; init; }
+
+    /// <summary>For a restore: an id or <c>vN</c>; null is the newest.</summary>
+    public string? Backup { get; init; }
+
+    /// <summary>The name of a task.</summary>
+    public string? Task { get; init; }
+
     /// <summary>Null for <see cref="None"/>.</summary>
     public string? ToJson() => JsonSerializer.Serialize(this, Compact) is var text and not "{}" ? text : null;
 

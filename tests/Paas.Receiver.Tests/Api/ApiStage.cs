@@ -102,6 +102,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Bounces>()
             .AddSingleton<CookingWorkflow>()
             .AddSingleton<RollbackWorkflow>()
+            .AddSingleton<Upkeep>()
             .AddSingleton(provider => ActivatorUtilities.CreateInstance<Housekeeping>(provider, 3))
             .AddSingleton<WayForward>()
             .AddSingleton<Deployer>()
