@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using Paas.Receiver.Deployments;
 using Paas.Receiver.Stage;
 using Xunit;
 

@@ -178,7 +178,7 @@ sealed partial class Deployer(
 
     static void RefuseOtherModes(DeploymentRequest request)
     {
-        if (request.Kind is DeploymentKind.Push or DeploymentKind.Redeploy && WhyNot(request.Project, request.Mode) is { } why)
+        if (request.Kind is DeploymentKind.Push or DeploymentKind.Redeploy or DeploymentKind.Reconfigure && WhyNot(request.Project, request.Mode) is { } why)
         {
             throw new Refusal(why);
         }
