@@ -123,6 +123,7 @@ services.AddSingleton<PushCheck>((push, deploys, _) => Task.FromResult<IReadOnly
 services.AddSingleton(provider => PushHooks.Of(
     provider.GetRequiredService<DeploymentQueue>(), provider.GetRequiredService<RefRules>(), provider.GetRequiredService<GitProgram>(),
     provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>()));
+services.AddSingleton<LargeFilesDoor>();
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
 services.AddApi(new ThisHost(options.Listen.Address, options.Domain, options.Root, options.EnvironmentTypes));

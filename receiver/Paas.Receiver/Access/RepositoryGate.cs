@@ -35,6 +35,10 @@ sealed class RepositoryGate(ProjectStore projects, Gatekeeper gatekeeper)
         return Needed(pillar, push, exists).All(permission => gatekeeper.May(caller, permission, key)) ? RepositoryAnswer.Granted : RepositoryAnswer.Forbidden;
     }
 
+    /// <summary>Which repositories of code a caller may fetch from.</summary>
+    public Func<EnvironmentName?, ProjectName, bool> FetchesOf(Caller caller) =>
+        (environment, name) => Ask(caller, environment, name, pillar: false, push: false) == RepositoryAnswer.Granted;
+
     // A push makes what it brings the live release, so it takes both (reference 2.12, "natural mapping for git").
     static IEnumerable<Permission> Needed(bool pillar, bool push, bool exists) =>
     [

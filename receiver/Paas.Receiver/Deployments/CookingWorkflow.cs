@@ -24,7 +24,7 @@ sealed record Run(Deployment Deployment, Release? Old, Steps Steps, UndoLog Undo
 /// 1 checkout · 2 configure · 3 build · 4 seal · 5 bundle (alongside) · 6–16 the bounce. See docs/the-push.md; the numbers are the same.
 /// </remarks>
 sealed class CookingWorkflow(
-    ReleaseStore releases, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal,
+    ReleaseStore releases, ProjectStore projects, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal,
     Spares spares)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
@@ -33,13 +33,20 @@ sealed class CookingWorkflow(
         var (project, steps, log) = (run.Project, run.Steps, run.Log);
         steps.LookAt("pillar");
         var pillarCommit = await launches.PillarCommitAsync(run.Request, ct);
-        _ = await launches.PillarAsync(project, pillarCommit, tree: null, run.Request.Wishes, ct);
+        var path = (await launches.PillarAsync(project, pillarCommit, tree: null, run.Request.Wishes, ct)).Path;
+        var workingCopy = new WorkingCopy(project, projects, git, MayFetch(run.Request));
+        if (await IsSameAsync(run, workingCopy, commit, pillarCommit, path, ct))
+        {
+            log.Title($"Nothing below {path} has changed since {run.Old}");
+            return (run.Old!, null);
+        }
+
         log.Title($"Deploying {commit[..8]} to {project}");
 
         // 1. Both places are cheap to fill: git rewrites only what changed, and a draft is further names of the same files.
         var draft = new Draft(project, run.Id, commit);
         var files = await steps.RunAsync(
-            Step.CheckOut, () => CheckOutAsync(draft, pillarCommit, run.Old?.PillarCommit, ct), new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit), new SetAside(run.Id.Value));
+            Step.CheckOut, () => CheckOutAsync(draft, workingCopy, path, pillarCommit, run.Old?.PillarCommit, ct), new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit), new SetAside(run.Id.Value));
 
         // What this very push ships as defaults counts for this very deployment.
         steps.LookAt("configuration");
@@ -127,7 +134,7 @@ sealed class CookingWorkflow(
         var untidy = await UntidyAsync(bundle, log);
         if (builder.WritesElsewhere)
         {
-            spares.Prepare(project, files);
+            spares.Prepare(project, files, path);
         }
 
         return (release, untidy);
@@ -142,13 +149,18 @@ sealed class CookingWorkflow(
         }
     }
 
-    async Task<IReadOnlyList<TreeEntry>> CheckOutAsync(Draft draft, string? pillarCommit, string? pillarBefore, CancellationToken ct)
+    static Func<EnvironmentName?, ProjectName, bool> MayFetch(DeploymentRequest request) =>
+        request.Kind != DeploymentKind.Push ? (_, _) => true : request.MayFetch ?? ((_, _) => throw new Refusal("the receiver was restarted and cannot ask any more whose code this push may bring along: push again"));
+
+    /// <summary>Of a repository of many projects a push concerns those below whose paths it changes something.</summary>
+    static async Task<bool> IsSameAsync(Run run, WorkingCopy workingCopy, string commit, string? pillarCommit, string path, CancellationToken ct) =>
+        path.Length > 0 && run is { Old: { Mode: Mode.Cooking } old, Request: { Kind: DeploymentKind.Push, Rebuild: false } }
+        && old.PillarCommit == pillarCommit && await workingCopy.IsSameAsync(old.Commit, commit, path, ct);
+
+    async Task<IReadOnlyList<TreeEntry>> CheckOutAsync(Draft draft, WorkingCopy workingCopy, string path, string? pillarCommit, string? pillarBefore, CancellationToken ct)
     {
-        var repository = new GitRepository(draft.Project.ProjectRepository, git);
-        var listing = repository.ListAsync(draft.Commit, ct);
-        await Task.WhenAll(listing, repository.CheckOutAsync(draft.Commit, draft.Project.Checkout, ct));
-        var files = await listing;
-        draft.Fill(files, builder.WritesElsewhere, ct);
+        var files = await workingCopy.BringToAsync(draft.Commit, path, ct);
+        draft.Fill(files, path, builder.WritesElsewhere, ct);
         Built.Forget(draft.Directory);
         if (pillarCommit is not null && pillarCommit != pillarBefore)
         {

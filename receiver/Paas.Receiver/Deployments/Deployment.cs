@@ -99,6 +99,12 @@ sealed record DeploymentRequest
 
     public string? PushId { get; init; }
 
+    /// <summary>
+    /// Whether the pusher may read another project's code, which a submodule would put into this release. Null when nobody can be asked any more;
+    /// what is deployed again was allowed when it was pushed.
+    /// </summary>
+    public Func<EnvironmentName?, ProjectName, bool>? MayFetch { get; init; }
+
     /// <summary>Its ref follows what becomes of it: somebody's git waits to hear whether it may move.</summary>
     public bool MovesRef => Kind is DeploymentKind.Push or DeploymentKind.Reconfigure;
 

@@ -11,6 +11,9 @@ namespace Paas.Receiver.Git;
 /// <param name="Size">Bytes; null for a submodule.</param>
 sealed record TreeEntry(string Path, string Mode, string ObjectId, long? Size)
 {
+    /// <summary>The file its content is in, where that is not the working copy's own (git LFS).</summary>
+    public string? Elsewhere { get; init; }
+
     public bool IsSubmodule => Mode == "160000";
 
     public bool IsSymbolicLink => Mode == "120000";
@@ -126,6 +129,47 @@ sealed class GitRepository(string path, GitProgram git)
         // Told apart from a commit that is not there: that one is our mistake, not the project's.
         await In("cat-file", "-e", "--end-of-options", commit + "^{commit}").OutputAsync(ct);
         return null;
+    }
+
+    /// <summary>True when the commit and all it needs at hand is here.</summary>
+    public async Task<bool> HasAsync(string commit, CancellationToken ct = default) =>
+        (await In("cat-file", "-e", "--end-of-options", commit + "^{commit}").RunAsync(ct)).ExitCode == 0;
+
+    /// <summary>Whether two commits hold the same below a path; false where one has nothing there.</summary>
+    public async Task<bool> IsSameAsync(string one, string other, string directory, CancellationToken ct = default)
+    {
+        var trees = await In("rev-parse", "--verify", "--end-of-options", $"{one}:{directory}").RunAsync(ct);
+        var others = await In("rev-parse", "--verify", "--end-of-options", $"{other}:{directory}").RunAsync(ct);
+        return trees.ExitCode == 0 && others.ExitCode == 0 && trees.Output == others.Output;
+    }
+
+    /// <summary>The settings in a file of git's own form, as <c>git config -z --list</c> prints them. Nothing it includes is read.</summary>
+    /// <exception cref="Refusal">It is no such file.</exception>
+    public async Task<string> ReadConfigFileAsync(string file, CancellationToken ct = default)
+    {
+        var result = await In("config", "--file", file, "--no-includes", "-z", "--list").RunAsync(ct);
+        return result.ExitCode == 0 ? result.Output : throw new Refusal($"{System.IO.Path.GetFileName(file)} cannot be read: {result.Error.Trim()}");
+    }
+
+    /// <summary>Those of the paths for which an attribute is set (gitattributes(5)), by what a checkout's index holds.</summary>
+    public async Task<HashSet<string>> WithAttributeAsync(string attribute, IReadOnlyList<string> paths, string directory, string index, CancellationToken ct = default)
+    {
+        await using var child = On(directory, "check-attr", "--cached", "-z", "--stdin", attribute).With(new Dictionary<string, string> { ["GIT_INDEX_FILE"] = index }).Start();
+        var error = child.ReadAllAsync(child.Error);
+        var output = child.ReadAllAsync(child.Output);
+        await using (var input = child.Input)
+        {
+            foreach (var one in paths)
+            {
+                await input.WriteAsync(Encoding.UTF8.GetBytes(one + "\0"), ct);
+            }
+        }
+
+        var code = await child.WaitAsync(ct);
+        var fields = (await output).Split('\0');
+        return code == 0
+            ? [.. Enumerable.Range(0, fields.Length / 3).Where(number => fields[(number * 3) + 2] == "set").Select(number => fields[number * 3])]
+            : throw new IOException($"git check-attr: {(await error).Trim()}");
     }
 
     /// <summary>Every file of a commit, in git's order.</summary>

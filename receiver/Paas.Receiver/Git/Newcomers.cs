@@ -55,5 +55,5 @@ sealed class Newcomers(ProjectStore projects, GitProgram git)
         }
     }
 
-    bool HoldsNothing(string path) => new GitRepository(path, git) is var repository && (!repository.Exists || repository.IsEmpty);
+    bool HoldsNothing(string path) => new GitRepository(path, git) is var repository && (!repository.Exists || (repository.IsEmpty && !new LargeFiles(path).Any));
 }

@@ -35,6 +35,9 @@ sealed record RefUpdate(string Name, string Old, string New)
 /// <param name="From">Where the caller is, for the record: an address.</param>
 sealed record Push(string Id, Project Project, RepositoryKind Kind, string By, string From)
 {
+    /// <summary>Whether the pusher may read the code of a project; nobody asked, nothing granted.</summary>
+    public Func<EnvironmentName?, ProjectName, bool> MayFetch { get; init; } = (_, _) => false;
+
     public PushOptions Options { get; init; } = PushOptions.None;
 
     public IReadOnlyList<RefUpdate> Updates { get; init; } = [];

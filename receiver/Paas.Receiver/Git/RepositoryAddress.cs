@@ -30,6 +30,9 @@ sealed record RepositoryAddress
         _ => null,
     };
 
+    /// <summary>A project's own.</summary>
+    public static RepositoryAddress Of(Project project) => new(project.Environment.Name, project.Name, RepositoryKind.Project);
+
     public override string ToString() => $"{(Environment is null ? "" : $"{Environment}/")}{Project}{(Kind == RepositoryKind.Pillar ? "/pillar" : "")}.git";
 
     static RepositoryAddress? Of(string? environment, string project, RepositoryKind kind)

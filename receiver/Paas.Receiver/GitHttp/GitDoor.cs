@@ -14,7 +14,7 @@ namespace Paas.Receiver.GitHttp;
 /// <summary>Serves clone, fetch and push over HTTP: who asks, for which repository, may they; then git speaks for itself.</summary>
 /// <remarks>401 without credentials, 404 for what is not there and for what the caller may not see, 403 for what it may see but not do.</remarks>
 sealed partial class GitDoor(
-    Gatekeeper gatekeeper, RepositoryGate gate, Reception reception, PackExchange exchange, Proxies proxies, AuditLog audit, ILogger<GitDoor> logger)
+    Gatekeeper gatekeeper, RepositoryGate gate, Reception reception, LargeFilesDoor largeFiles, PackExchange exchange, Proxies proxies, AuditLog audit, ILogger<GitDoor> logger)
 {
     const string Prefix = "/git/";
     const string InfoRefs = "/info/refs";
@@ -24,7 +24,14 @@ sealed partial class GitDoor(
 
     public async Task ServeAsync(HttpContext context)
     {
-        if (Read(context.Request) is not { } wish)
+        if (PathOf(context.Request) is { } path && LargeFilesDoor.Read(context.Request.Method, path) is { } large)
+        {
+            if (await IdentifyAsync(context) is { } known)
+            {
+                await largeFiles.ServeAsync(context, large, known);
+            }
+        }
+        else if (Read(context.Request) is not { } wish)
         {
             context.Response.StatusCode = AsksUnknownService(context.Request) ? StatusCodes.Status403Forbidden : StatusCodes.Status404NotFound;
         }
@@ -57,13 +64,11 @@ sealed partial class GitDoor(
     /// <summary>A request of the smart protocol for a repository that could be ours; null is everybody's 404.</summary>
     static Wish? Read(HttpRequest request)
     {
-        var path = request.Path.Value!;
-        if (request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0] != path || !path.StartsWith(Prefix, StringComparison.Ordinal))
+        if (PathOf(request) is not { } path)
         {
-            return null; // no path of ours needs an escape or a dot segment: one can only be meant to read in two ways
+            return null;
         }
 
-        path = path[Prefix.Length..];
         if (HttpMethods.IsGet(request.Method) && path.EndsWith(InfoRefs, StringComparison.Ordinal))
         {
             return Wish.Of(path[..^InfoRefs.Length], request.Query["service"], isAdvertisement: true);
@@ -71,6 +76,14 @@ sealed partial class GitDoor(
 
         var slash = path.LastIndexOf('/');
         return HttpMethods.IsPost(request.Method) && slash > 0 ? Wish.Of(path[..slash], path[(slash + 1)..], isAdvertisement: false) : null;
+    }
+
+    /// <summary>What is behind <c>/git/</c>; null when it is spelt in a way that no path of ours needs (an escape or a dot segment can only be meant to read in two ways).</summary>
+    static string? PathOf(HttpRequest request)
+    {
+        var path = request.Path.Value!;
+        return request.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0] == path && path.StartsWith(Prefix, StringComparison.Ordinal)
+            ? path[Prefix.Length..] : null;
     }
 
     static bool AsksUnknownService(HttpRequest request) =>
@@ -162,13 +175,13 @@ sealed partial class GitDoor(
         await using var body = BodyOf(context);
         var from = AddressOf(context).ToString();
         var result = await reception.ReceiveAsync(
-            wish.Address, caller.Name, from, stateless: true, ProtocolOf(context), body, context.Response.Body, context.RequestAborted);
+            wish.Address, caller.Name, from, gate.FetchesOf(caller), stateless: true, ProtocolOf(context), body, context.Response.Body, context.RequestAborted);
         audit.Add(new AuditEntry(caller.Name, caller.Credential, from, "push", wish.Address.ToString(), result.ExitCode == 0 ? "received" : "failed", "over HTTP"));
         Conclude(context, wish, result);
     }
 
     /// <summary>The request's bytes, unpacked, without a limit of size.</summary>
-    static Stream BodyOf(HttpContext context)
+    internal static Stream BodyOf(HttpContext context)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
         {

@@ -274,6 +274,7 @@ sealed partial class PushHooks(
         By = push.By,
         From = push.From,
         PushId = push.Id,
+        MayFetch = push.MayFetch,
     };
 
     static Wishes WishesOf(PushOptions options) => new()

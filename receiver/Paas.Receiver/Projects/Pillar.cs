@@ -18,6 +18,25 @@ sealed record Pillar(IReadOnlyDictionary<string, string> Environment, IReadOnlyL
     public IReadOnlyDictionary<string, string> Origins { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>
+    /// <c>paas: path:</c>, the directory of the repository that the project lives in where a repository holds many; empty for all of it. Plain names divided by '/'.
+    /// </summary>
+    /// <exception cref="Refusal">It is no such path.</exception>
+    public string Path
+    {
+        get
+        {
+            if (Document.ValueKind != JsonValueKind.Object || !Document.TryGetProperty("paas", out var paas) || paas.ValueKind != JsonValueKind.Object || !paas.TryGetProperty("path", out var path))
+            {
+                return "";
+            }
+
+            var text = path.ValueKind == JsonValueKind.String ? path.GetString()!.Trim('/') : "..";
+            return text.Length == 0 || text.Split('/').All(part => part is not ("" or "." or "..") && !part.Any(char.IsControl))
+                ? text : throw new Refusal($"paas.path: '{path}' is not a directory of the repository, such as apps/web");
+        }
+    }
+
+    /// <summary>
     /// The configuration for people: variables by their names, everything else by its path with dots, what is secret or has something secret in it as stars.
     /// Variables first, each part sorted by name.
     /// </summary>

@@ -29,8 +29,9 @@ sealed class Draft(Project project, ReleaseId id, string commit)
     public BuildWishes Wishes { get; set; } = BuildWishes.None;
 
     /// <summary>Gives the draft these files of the checkout, which must be at the draft's commit, and no others.</summary>
+    /// <param name="path">The directory of the checkout that the entries' paths begin at; empty for all of it.</param>
     /// <param name="shared">False where a build writes into the draft itself: then it gets files of its own.</param>
-    public void Fill(IReadOnlyList<TreeEntry> entries, bool shared, CancellationToken ct)
+    public void Fill(IReadOnlyList<TreeEntry> entries, string path, bool shared, CancellationToken ct)
     {
         if (shared && System.IO.Directory.Exists(project.Spare) && !System.IO.Directory.Exists(Directory))
         {
@@ -39,21 +40,21 @@ sealed class Draft(Project project, ReleaseId id, string commit)
 
         if (shared)
         {
-            new LinkedFiles(project.Checkout, Directory).Match(entries, ct);
+            new LinkedFiles(Path.Combine(project.Checkout, path), Directory).Match(entries, ct);
         }
         else
         {
-            Copy(entries, ct);
+            Copy(entries, Path.Combine(project.Checkout, path), ct);
         }
     }
 
     // Where no overlay can be had a build writes into the draft itself: it gets files of its own.
-    void Copy(IReadOnlyList<TreeEntry> entries, CancellationToken ct)
+    void Copy(IReadOnlyList<TreeEntry> entries, string checkout, CancellationToken ct)
     {
         foreach (var entry in entries)
         {
             ct.ThrowIfCancellationRequested();
-            var (from, to) = (Path.Combine(project.Checkout, entry.Path), Path.Combine(Directory, entry.Path));
+            var (from, to) = (entry.Elsewhere ?? Path.Combine(checkout, entry.Path), Path.Combine(Directory, entry.Path));
             System.IO.Directory.CreateDirectory(entry.IsSubmodule ? to : Path.GetDirectoryName(to)!);
             if (entry.IsSymbolicLink)
             {

@@ -7,6 +7,9 @@ namespace Paas.Receiver.Releases;
 /// <summary>A directory tree of which every file is a further name of a checkout's file.</summary>
 sealed class LinkedFiles(string checkout, string tree)
 {
+    const UnixFileMode Plain = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    const UnixFileMode Executable = Plain | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
     /// <summary>
     /// Afterwards the tree has exactly these files, whatever it had before. A name that leads to the checkout's own file already is left alone, which its
     /// directory tells without a look at the file; so a tree that was right for an earlier commit costs what changed since.
@@ -60,7 +63,7 @@ sealed class LinkedFiles(string checkout, string tree)
     {
         using var from = DirectoryHandle.Open(Path.Combine(checkout, path));
         using var to = DirectoryHandle.Open(Path.Combine(tree, path));
-        var right = isNew ? [] : WhatIsRight(from, to, [.. files.Select(file => Path.GetFileName(file.Path))], [.. directories]);
+        var right = isNew ? [] : WhatIsRight(from, to, [.. files.Where(file => file.Elsewhere is null).Select(file => Path.GetFileName(file.Path))], [.. directories]);
         foreach (var file in files)
         {
             var name = Path.GetFileName(file.Path);
@@ -102,6 +105,12 @@ sealed class LinkedFiles(string checkout, string tree)
 
     void Link(DirectoryHandle from, DirectoryHandle to, byte[] name, TreeEntry file)
     {
+        if (file.Elsewhere is not null)
+        {
+            LinkElsewhere(file.Elsewhere, to, name, file);
+            return;
+        }
+
         if (from.TryLink(name, to, name))
         {
             return;
@@ -115,6 +124,19 @@ sealed class LinkedFiles(string checkout, string tree)
         else
         {
             File.Copy(Path.Combine(checkout, file.Path), Path.Combine(tree, file.Path));
+        }
+    }
+
+    void LinkElsewhere(string content, DirectoryHandle to, byte[] name, TreeEntry file)
+    {
+        using var from = DirectoryHandle.Open(Path.GetDirectoryName(content)!);
+
+        // One file has one mode, so a program gets a content of its own.
+        if (file.IsExecutable || !from.TryLink(Kernel.Name(Path.GetFileName(content)), to, name))
+        {
+            var target = Path.Combine(tree, file.Path);
+            File.Copy(content, target);
+            File.SetUnixFileMode(target, file.IsExecutable ? Executable : Plain);
         }
     }
 }

@@ -15,12 +15,13 @@ sealed partial class Spares(ILogger<Spares> logger)
     readonly ConcurrentDictionary<string, (CancellationTokenSource Stop, Task Linking)> open = new();
 
     /// <summary>Begins to link what was just deployed; nothing waits for it, and half of it is of use too.</summary>
-    public void Prepare(Project project, IReadOnlyList<TreeEntry> entries)
+    /// <param name="path">As for <see cref="Draft.Fill"/>.</param>
+    public void Prepare(Project project, IReadOnlyList<TreeEntry> entries, string path)
     {
         if (entries.Count >= Large)
         {
             var stop = new CancellationTokenSource();
-            open[project.Key] = (stop, Task.Run(() => Link(project, entries, stop.Token)));
+            open[project.Key] = (stop, Task.Run(() => Link(project, entries, path, stop.Token)));
         }
     }
 
@@ -35,11 +36,11 @@ sealed partial class Spares(ILogger<Spares> logger)
         }
     }
 
-    void Link(Project project, IReadOnlyList<TreeEntry> entries, CancellationToken ct)
+    void Link(Project project, IReadOnlyList<TreeEntry> entries, string path, CancellationToken ct)
     {
         try
         {
-            new LinkedFiles(project.Checkout, project.Spare).Match(entries, ct);
+            new LinkedFiles(Path.Combine(project.Checkout, path), project.Spare).Match(entries, ct);
         }
         catch (OperationCanceledException)
         {

@@ -43,7 +43,7 @@ sealed class PushingReceiver : IAsyncDisposable
         Access = new AccessRoom(database, TimeProvider.System);
         Tokens.EnsureAdmin(Token);
         Access.AddTo(builder.Services.AddSingleton(Projects).AddSingleton(Git).AddSingleton(Pushes));
-        builder.Services.AddSingleton<PackExchange>().AddSingleton<Newcomers>().AddSingleton<Reception>().AddSingleton<GitDoor>();
+        builder.Services.AddSingleton<PackExchange>().AddSingleton<Newcomers>().AddSingleton<Reception>().AddSingleton<LargeFilesDoor>().AddSingleton<GitDoor>();
         builder.Services.AddSingleton(services => new PushHooks(
             new RefRules(["main", "master"]), Git, Submit, RefMoved.Add, (push, deploys, _) => Task.FromResult(Check(push, deploys)),
             services.GetRequiredService<ILogger<PushHooks>>()));
