@@ -8,6 +8,7 @@ using Paas.Receiver.Deployments;
 using Paas.Receiver.Git;
 using Paas.Receiver.GitHttp;
 using Paas.Receiver.Hooks;
+using Paas.Receiver.Notifications;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
@@ -93,6 +94,10 @@ services.AddSingleton(provider => new RouterOptions
     HstsSeconds = options.Hsts,
 });
 services.AddSingleton<Router>();
+services.AddSingleton(options.Telling);
+services.AddSingleton<IReadOnlyList<INotificationChannel>>([new MailChannel(options.Telling.Mail), new WebhookChannel(options.Telling.Anywhere, TimeProvider.System), new CommandChannel()]);
+services.AddSingleton<Outbox>();
+services.AddHostedService(provider => provider.GetRequiredService<Outbox>());
 
 // The conductor.
 services.AddSingleton(new ReceiverAddress(options.Domain, (options.RouterListen ?? options.Listen).Port));
@@ -112,6 +117,7 @@ services.AddSingleton(provider => new Housekeeping(
     provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Fleet>(),
     provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), options.KeepReleases));
 services.AddSingleton<WayForward>();
+services.AddSingleton<Announcing>();
 services.AddSingleton<Deployer>();
 services.AddSingleton<DeploymentQueue>();
 services.AddSingleton<Recovery>();

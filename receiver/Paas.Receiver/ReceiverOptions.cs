@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Processes;
+using Paas.Receiver.Notifications;
 using Paas.Receiver.Projects;
 
 namespace Paas.Receiver;
@@ -94,6 +95,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_MAX_BODY</c>, megabytes: a larger request to an application is refused; null leaves it to the application.</summary>
     public int? MaxBody { get; init; }
 
+    /// <summary>Who is told how deployments end, and by which way.</summary>
+    public TellingOptions Telling { get; init; } = new();
+
     /// <summary><c>PAAS_HOOKS</c>: the folder of git's hooks and the supervisor; by default the one installed beside the program.</summary>
     public required string HooksDirectory { get; init; }
 
@@ -142,6 +146,7 @@ sealed record ReceiverOptions
             HttpsRedirect = OneOf(configuration, "PAAS_HTTPS", ["redirect", "both"], mistakes) == "redirect",
             Hsts = string.IsNullOrEmpty(configuration["PAAS_HSTS"]) || configuration["PAAS_HSTS"] == "0" ? 0 : Number(configuration, "PAAS_HSTS", 0, mistakes, 200_000_000),
             MaxBody = string.IsNullOrEmpty(configuration["PAAS_MAX_BODY"]) ? null : Number(configuration, "PAAS_MAX_BODY", 1, mistakes),
+            Telling = TellingOptions.From(configuration, configuration["PAAS_DOMAIN"] ?? "localhost", mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         if (options.AdminToken is { Length: < 16 })

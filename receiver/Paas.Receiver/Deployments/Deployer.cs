@@ -11,7 +11,7 @@ namespace Paas.Receiver.Deployments;
 /// </summary>
 sealed partial class Deployer(
     Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, RollbackWorkflow rollback, Upkeep upkeep, Housekeeping housekeeping,
-    Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, ILogger<Deployer> logger)
+    Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, Announcing announcing, ILogger<Deployer> logger)
 {
     /// <summary>Runs it to its end. Never throws: one deployment must never be able to stop another.</summary>
     public async Task<Outcome> RunAsync(Deployment deployment)
@@ -62,6 +62,7 @@ sealed partial class Deployer(
             else
             {
                 outcome = steps.HaveBegun ? await TakeBackAsync(deployment, e) : await RefuseAsync(deployment);
+                await TryNotifyAsync(deployment, old, outcome, failure);
                 SayWhatServes(deployment, old);
             }
         }
@@ -120,7 +121,7 @@ sealed partial class Deployer(
 
         try
         {
-            await steps.RunAsync(Step.Notify, async () => await launches.RunHooksAsync(release, "notify", release.Id, deployment.Log, CancellationToken.None));
+            await steps.RunAsync(Step.Notify, async () => await NotifyAsync(deployment, release, untidy is null ? Outcome.Live : Outcome.LiveButUntidy, untidy));
         }
         catch (Exception e)
         {
@@ -129,6 +130,32 @@ sealed partial class Deployer(
         }
 
         return untidy;
+    }
+
+    /// <summary>The project's own hook, of the release that serves now, hears how it ended; after a failure that is the old one's.</summary>
+    async Task NotifyAsync(Deployment deployment, Release release, Outcome outcome, string? failure)
+    {
+        if (Upkeep.Is(deployment.Request.Kind) || !ProjectHooks.Any(release.Directory, "notify")
+            || !StepChoice.Of(deployment.Request.Wishes, await launches.PillarAsync(release)).Runs("notify"))
+        {
+            return;
+        }
+
+        await launches.RunHooksAsync(release, "notify", deployment.ReleaseId, deployment.Log, CancellationToken.None,
+            [("PAAS_OUTCOME", System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(outcome.ToString())), ("PAAS_FAILURE", failure ?? ""), ("PAAS_DEPLOYMENT", deployment.Id)]);
+    }
+
+    async Task TryNotifyAsync(Deployment deployment, Release? old, Outcome outcome, string failure)
+    {
+        try
+        {
+            await (old is null || outcome == Outcome.Refused ? Task.CompletedTask : NotifyAsync(deployment, old, outcome, failure));
+        }
+        catch (Exception e)
+        {
+            // A29: telling people never changes the result.
+            deployment.Log.Trouble($"notify: {e.Message}");
+        }
     }
 
     /// <summary>The end of a deployment in the journal and beside its archive.</summary>
@@ -145,6 +172,8 @@ sealed partial class Deployer(
             // The disk may be full: what serves, serves; the next start finds the open entry and closes it.
             Log.Untidy(logger, e, deployment.Project.Key, deployment.Id);
         }
+
+        announcing.Tell(deployment, outcome, failure);
     }
 
     async Task<(Release Release, string? Untidy)> WorkAsync(Run run, CancellationToken ct) => run.Request.Kind switch

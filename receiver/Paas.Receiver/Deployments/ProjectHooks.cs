@@ -1,5 +1,6 @@
 using Paas.Receiver.Archives;
 using Paas.Receiver.Buildpacks;
+using Paas.Receiver.Notifications;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Storage;
@@ -7,14 +8,26 @@ using Paas.Receiver.Storage;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>The code that projects bring for steps of the pipeline: which a tree has, and the runner of one deployment's.</summary>
-sealed class ProjectHooks(Launches launches, DraftBuilder builder, AdditionStore additions)
+sealed class ProjectHooks(Launches launches, DraftBuilder builder, AdditionStore additions, IReadOnlyList<INotificationChannel> channels)
 {
     /// <summary>Steps that a tree goes through before it is sealed.</summary>
     public static readonly IReadOnlyList<string> BeforeSeal = ["gather_variables", "pre_install", "configure", "build", "post_build", "bundle"];
 
     /// <param name="pillar">The configuration with this tree's defaults.</param>
-    public StepHooks For(Run run, Pillar pillar) =>
-        new(launches, builder, additions, new Common(run.Project, run.Id, pillar, run.Log), StepChoice.Of(run.Request.Wishes, pillar), DataPatterns.Of(pillar.Document), run);
+    public StepHooks For(Run run, Pillar pillar)
+    {
+        try
+        {
+            _ = Wanted.In(pillar.Document, channels);
+        }
+        catch (Refusal refusal)
+        {
+            // Whom it is told never decides whether something is deployed (A29); but whoever wrote it should know.
+            run.Log.Trouble(refusal.Message);
+        }
+
+        return new(launches, builder, additions, new Common(run.Project, run.Id, pillar, run.Log), StepChoice.Of(run.Request.Wishes, pillar), DataPatterns.Of(pillar.Document), run);
+    }
 
     /// <summary>Names of the tasks a tree brings, which never run by themselves.</summary>
     public static IReadOnlyList<string> TasksIn(string tree) =>

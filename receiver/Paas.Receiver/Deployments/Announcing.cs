@@ -1,0 +1,122 @@
+using Paas.Receiver.Notifications;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>Tells people and programs how a deployment ended (R9.13, R10.14, R11): whatever goes wrong here changes nothing about it (A29).</summary>
+sealed partial class Announcing(Launches launches, ReleaseStore releases, Journal journal, Visitors visitors, Outbox outbox, TellingOptions options, ILogger<Announcing> logger)
+{
+    /// <summary>In the background: nobody who pushes waits for it.</summary>
+    public void Tell(Deployment deployment, Outcome outcome, string? failure)
+    {
+        if (deployment.Request.Kind != DeploymentKind.Task && (deployment.Request.Mode ?? deployment.Project.Environment.Mode) != Mode.Editable)
+        {
+            _ = Task.Run(() => TellAsync(deployment, outcome, failure));
+        }
+    }
+
+    async Task TellAsync(Deployment deployment, Outcome outcome, string? failure)
+    {
+        try
+        {
+            var succeeded = outcome is Outcome.Live or Outcome.LiveButUntidy or Outcome.Done;
+            var (wanted, pillar) = await WantedAsync(deployment.Project);
+            var recipients = wanted.Where(one => succeeded ? one.Successes : one.Failures).Select(one => one.Recipient).Concat(options.Operators).ToList();
+            if (recipients.Count > 0)
+            {
+                outbox.Put(NoticeOf(deployment, outcome, succeeded, Masked(failure, pillar)), recipients);
+            }
+        }
+        catch (Exception e)
+        {
+            // Nobody awaits this, and the deployment has ended as it has.
+            Log.NotTold(logger, e, deployment.Project.Key, deployment.Id);
+        }
+    }
+
+    /// <summary>The configuration as it is now: a deployment that failed has none of its own. One that cannot be used is told to the operators only.</summary>
+    async Task<(IReadOnlyList<Wanted>, Pillar)> WantedAsync(Project project)
+    {
+        try
+        {
+            var pillar = await launches.PillarToShowAsync(project, releases.Current(project)?.Directory);
+            return (StepChoice.Of(Wishes.None, pillar).Runs("notify") ? Wanted.In(pillar.Document, outbox.Channels) : [], pillar);
+        }
+        catch (Refusal refusal)
+        {
+            Log.Unusable(logger, project.Key, refusal.Message);
+            return ([], Pillar.Empty);
+        }
+    }
+
+    Notice NoticeOf(Deployment deployment, Outcome outcome, bool succeeded, string? failure)
+    {
+        var (project, request) = (deployment.Project, deployment.Request);
+        var entry = journal.Find(deployment.ReleaseId);
+        var serving = visitors.Serving(project)?.ToString();
+        var word = System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(outcome.ToString());
+        var release = entry?.ReleaseNumber is { } number ? $"v{number}" : null;
+        var subject = $"{project}: {(succeeded ? $"{release ?? request.Kind.ToString().ToLowerInvariant()} is {(outcome == Outcome.Done ? "done" : "live")}" : $"{request.Kind.ToString().ToLowerInvariant()} {Words(outcome)}")}";
+        return new Notice
+        {
+            Id = deployment.Id,
+            Event = "deployment",
+            Subject = subject,
+            Text = string.Join('\n', [
+                subject,
+                "",
+                .. failure is null ? Array.Empty<string>() : [$"Why: {failure}", ""],
+                $"Serves now: {serving ?? "nothing"}, {visitors.Url(project)}",
+                .. request.NewCommit is { } commit ? [$"Commit: {commit}"] : Array.Empty<string>(),
+                $"Asked for by {request.By} from {request.From}",
+                .. succeeded ? Array.Empty<string>() : [$"What failed is kept in {Path.Combine(project.Archives, deployment.Id)}"],
+                $"Log: {deployment.Log.Path}",
+                $"     corpus status {project.Name}",
+                "",
+            ]),
+            Facts = new Dictionary<string, string?>
+            {
+                ["deployment"] = deployment.Id,
+                ["kind"] = request.Kind.ToString().ToLowerInvariant(),
+                ["project"] = project.Name.Value,
+                ["environment"] = project.Environment.Name.Value,
+                ["environmentType"] = project.Environment.Type.ToString().ToLowerInvariant(),
+                ["outcome"] = word,
+                ["succeeded"] = succeeded ? "true" : "false",
+                ["failure"] = failure,
+                ["release"] = release,
+                ["serving"] = serving,
+                ["url"] = visitors.Url(project),
+                ["ref"] = request.Ref,
+                ["commit"] = request.NewCommit,
+                ["by"] = request.By,
+                ["askedAt"] = entry?.AskedAt,
+                ["finishedAt"] = entry?.FinishedAt,
+                ["log"] = $"/api/v1/deployments/{deployment.Id}/log",
+            },
+        };
+    }
+
+    static string Words(Outcome outcome) => outcome switch
+    {
+        Outcome.RolledBack => "failed and was taken back",
+        Outcome.NeedsAttention => "failed, and so did the way back: somebody has to look",
+        Outcome.Interrupted => "was interrupted and taken back",
+        Outcome.Superseded => "was superseded by a newer push",
+        Outcome.Cancelled => "was cancelled",
+        _ => "was refused",
+    };
+
+    static string? Masked(string? text, Pillar pillar) =>
+        text is null ? null : pillar.Secrets.Where(secret => secret.Length >= 4).Aggregate(text, (masked, secret) => masked.Replace(secret, Pillar.Stars, StringComparison.Ordinal));
+
+    static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Error, Message = "{project}: nobody could be told of deployment {id}")]
+        public static partial void NotTold(ILogger logger, Exception exception, string project, string id);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "{project}: only the operators are told: {why}")]
+        public static partial void Unusable(ILogger logger, string project, string why);
+    }
+}

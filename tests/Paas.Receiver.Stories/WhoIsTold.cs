@@ -1,0 +1,147 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Paas.Receiver.Stage;
+using Xunit;
+
+namespace Paas.Receiver;
+
+/// <summary>How a deployment ended is told, and telling it changes nothing.</summary>
+public sealed class WhoIsTold
+{
+    [Fact]
+    public async Task Webhooks_and_the_projects_own_hook_hear_of_success_and_failure_and_change_neither()
+    {
+        await using var ear = new Ear();
+        await using var receiver = await ReceiverProcess.StartAsync(new Dictionary<string, string>
+        {
+            ["PAAS_NOTIFY_PRIVATE"] = "1",
+            ["PAAS_NOTIFY_WEBHOOK"] = $"http://127.0.0.1:{ear.Port}/operator",
+            ["PAAS_NOTIFY_WEBHOOK_SECRET"] = "the-operators-own",
+        });
+        await using var git = await GitClient.NewAsync(receiver, "told");
+        await git.WriteAsync("Procfile", "web: exec /usr/bin/python3 -m http.server --bind 127.0.0.1 \"$PORT\"\n");
+        await git.WriteAsync(
+            ".paas/defaults.yml",
+            $"notify:\n- {{webhook: 'http://127.0.0.1:{ear.Port}/failures', secret: the-projects-own, on: failure}}\n- {{webhook: 'http://127.0.0.1:{ear.Port}/hangs', secret: the-projects-own}}\n- {{mail: someone@example.org}}\n");
+        await git.WriteHookAsync("notify", "echo \"hook heard [$PAAS_OUTCOME] [$PAAS_FAILURE]\"; exit 1");
+        await git.CommitAsync("First");
+
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains("       hook heard [live] []", push.Remote);
+        Assert.Contains(push.Remote, line => line.Contains("this receiver sends no mail", StringComparison.Ordinal));
+        // A configuration with something in it that cannot be told is told to the operator only.
+        Assert.Equal(("live", "v1", "true"), await ear.HeardAsync("/operator", 0));
+
+        await git.WriteAsync(
+            ".paas/defaults.yml",
+            $"notify:\n- {{webhook: 'http://127.0.0.1:{ear.Port}/failures', secret: the-projects-own, on: failure}}\n- {{webhook: 'http://127.0.0.1:{ear.Port}/hangs', secret: the-projects-own}}\n");
+        await git.CommitAsync("Mend it");
+        Assert.True((await git.PushAsync()).Accepted);
+        Assert.Equal(("live", "v2", "true"), await ear.HeardAsync("/operator", 1));
+        Assert.Equal(("live", "v2", "true"), await ear.HeardAsync("/hangs", 0));
+
+        await git.WriteHookAsync("build", "exit 1");
+        await git.CommitAsync("Fail");
+        push = await git.PushAsync();
+
+        Assert.False(push.Accepted);
+        Assert.Contains("       hook heard [rolledBack] [build: .paas/hooks/build ended with exit code 1]", push.Remote);
+        Assert.Equal(("rolledBack", null, "false"), await ear.HeardAsync("/operator", 2));
+        Assert.Equal(("rolledBack", null, "false"), await ear.HeardAsync("/failures", 0));
+    }
+
+    /// <summary>Listens to webhooks; to <c>/hangs</c> it never answers.</summary>
+    sealed class Ear : IAsyncDisposable
+    {
+        readonly TcpListener listener = new(IPAddress.Loopback, 0);
+        readonly List<(string Path, string Body)> heard = [];
+        readonly List<TcpClient> hanging = [];
+        readonly Task listening;
+
+        public Ear()
+        {
+            listener.Start();
+            listening = ListenAsync();
+        }
+
+        public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
+
+        public async Task<(string? Outcome, string? Release, string? Succeeded)> HeardAsync(string path, int number)
+        {
+            string? body = null;
+            await Patience.UntilAsync(
+                () =>
+                {
+                    lock (heard)
+                    {
+                        body = heard.Where(one => one.Path == path).Skip(number).Select(one => one.Body).FirstOrDefault();
+                    }
+
+                    return body is not null;
+                },
+                $"{path} hears number {number + 1}");
+            using var document = JsonDocument.Parse(body!);
+            return (Of("outcome"), Of("release"), Of("succeeded"));
+
+            string? Of(string name) => document.RootElement.TryGetProperty(name, out var value) ? value.GetString() : null;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            listener.Stop();
+            hanging.ForEach(client => client.Dispose());
+            await listening;
+        }
+
+        async Task ListenAsync()
+        {
+            while (true)
+            {
+                try
+                {
+                    var client = await listener.AcceptTcpClientAsync();
+                    var (path, body) = await ReadAsync(client.GetStream());
+                    lock (heard)
+                    {
+                        heard.Add((path, body));
+                    }
+
+                    if (path == "/hangs")
+                    {
+                        hanging.Add(client);
+                        continue;
+                    }
+
+                    await client.GetStream().WriteAsync("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"u8.ToArray());
+                    client.Dispose();
+                }
+                catch (Exception e) when (e is SocketException or ObjectDisposedException)
+                {
+                    return;
+                }
+            }
+        }
+
+        static async Task<(string Path, string Body)> ReadAsync(NetworkStream stream)
+        {
+            var text = new StringBuilder();
+            var buffer = new byte[4096];
+            while (true)
+            {
+                var read = await stream.ReadAsync(buffer);
+                text.Append(Encoding.Latin1.GetString(buffer, 0, read));
+                var end = text.ToString().IndexOf("\r\n\r\n", StringComparison.Ordinal);
+                if (read == 0 || (end >= 0 && text.Length >= end + 4 + Length(text.ToString(0, end))))
+                {
+                    return (text.ToString().Split(' ')[1], text.ToString(end + 4, text.Length - end - 4));
+                }
+            }
+        }
+
+        static int Length(string head) => int.Parse(head.Split("\r\n").First(line => line.StartsWith("Content-Length:", StringComparison.OrdinalIgnoreCase)).Split(':')[1]);
+    }
+}
