@@ -7,6 +7,7 @@ static_site() {
     mkdir -p .paas/static
     perl "$lib/static.pl" "$1" "$2" >.paas/static/nginx.conf || fail 'static.json cannot be read'
     cp "$lib/static-serve" .paas/static/serve
+    cp "$lib/static.pl" .paas/static/static.pl
     chmod 755 .paas/static/serve
     tell "serves $(sed -n 's/^# serves //p' .paas/static/nginx.conf)"
 }

@@ -2,6 +2,7 @@ using Paas.Receiver;
 using Paas.Receiver.Access;
 using Paas.Receiver.Api;
 using Paas.Receiver.Archives;
+using Paas.Receiver.BackingServices;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Certificates;
 using Paas.Receiver.Deployments;
@@ -14,6 +15,7 @@ using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
+using Paas.Receiver.Toolchains;
 
 // Exit codes (contract.md): 0 stopped on request, 1 failed, 2 bad configuration.
 InlineCompletions.PrepareProcess();
@@ -79,8 +81,13 @@ services.AddSingleton<ReleaseStore>();
 services.AddSingleton<Spares>();
 services.AddSingleton<Archivist>();
 services.AddSingleton<Bundler>();
-services.AddSingleton(options.Builds());
+var toolchains = new ToolchainShelf(options.Toolchains, Command.CleanEnvironment["PATH"], users.Finding.IsGiven);
+services.AddSingleton(toolchains);
+services.AddSingleton(options.Builds(toolchains));
 services.AddSingleton<DraftBuilder>();
+services.AddSingleton<IBackingService, ParametersService>();
+services.AddSingleton<IBackingService, FilesystemService>();
+services.AddSingleton<ServiceStore>();
 services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(

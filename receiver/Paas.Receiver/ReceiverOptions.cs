@@ -5,6 +5,7 @@ using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Notifications;
 using Paas.Receiver.Projects;
+using Paas.Receiver.Toolchains;
 
 namespace Paas.Receiver;
 
@@ -61,6 +62,9 @@ sealed record ReceiverOptions
 
     /// <summary><c>PAAS_BUILD_CACHE</c>, megabytes: what one project's build cache may keep.</summary>
     public int BuildCache { get; init; } = 2048;
+
+    /// <summary><c>PAAS_TOOLCHAINS</c>: directories in which version managers (nvm, rbenv, pyenv, asdf, mise) are looked for, separated by colons.</summary>
+    public IReadOnlyList<string> Toolchains { get; init; } = [];
 
     /// <summary><c>PAAS_BUILDPACKS</c>: directories of further buildpacks, separated by colons; they are asked before ours.</summary>
     public IReadOnlyList<string> Buildpacks { get; init; } = [];
@@ -134,6 +138,9 @@ sealed record ReceiverOptions
             BuildNetwork = Network(configuration["PAAS_BUILD_NETWORK"], mistakes),
             BuildEnvironment = configuration["PAAS_BUILD_ENV"] is { Length: > 0 } variables ? Existing("PAAS_BUILD_ENV", variables, File.Exists(variables), mistakes) : null,
             BuildCache = Number(configuration, "PAAS_BUILD_CACHE", 2048, mistakes),
+            Toolchains = configuration["PAAS_TOOLCHAINS"] is { Length: > 0 } homes
+                ? homes.Split(':', StringSplitOptions.RemoveEmptyEntries)
+                : [System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile), "/opt", "/usr/local", "/usr/local/lib", "/usr/lib"],
             Buildpacks = [.. (configuration["PAAS_BUILDPACKS"] ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
                 .Select(directory => Existing("PAAS_BUILDPACKS", directory, Directory.Exists(directory), mistakes))],
             MaxPush = string.IsNullOrEmpty(configuration["PAAS_MAX_PUSH"]) ? null : Number(configuration, "PAAS_MAX_PUSH", 1, mistakes),
@@ -158,8 +165,10 @@ sealed record ReceiverOptions
     }
 
     /// <summary>What the Buildpacks room has to know.</summary>
-    public BuildSettings Builds() => new()
+    /// <param name="toolchains">What the machine has.</param>
+    public BuildSettings Builds(ToolchainShelf toolchains) => new()
     {
+        Toolchains = toolchains,
         Root = Root,
         Longest = BuildTimeout,
         Shelf = new BuildpackShelf([.. Buildpacks, Path.Combine(AppContext.BaseDirectory, "buildpacks")]),

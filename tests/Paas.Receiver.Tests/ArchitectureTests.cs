@@ -15,7 +15,7 @@ public class ArchitectureTests
         ["Api", "Web", "GitHttp", "Ssh", "Hooks", "ServiceControl", "Registry"],
         ["Deployments"],
         ["Buildpacks", "Archives", "Runtimes", "Routing", "BackingServices", "Notifications"],
-        ["Releases"],
+        ["Releases", "Toolchains"],
         ["Git", "Access", "Manifests", "Certificates"],
         ["Projects", "Logs"],
         ["Processes", "Storage"],

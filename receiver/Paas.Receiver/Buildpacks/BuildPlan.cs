@@ -1,4 +1,5 @@
 using Paas.Receiver.Manifests;
+using Paas.Receiver.Toolchains;
 
 namespace Paas.Receiver.Buildpacks;
 
@@ -9,6 +10,9 @@ sealed record BuildPlan
     public IReadOnlyList<PlannedPack> Packs { get; init; } = [];
 
     public required BuildWishes Wishes { get; init; }
+
+    /// <summary>The versions of languages that the tree asks for, found on this machine.</summary>
+    public IReadOnlyList<(Wanted.Wish Wish, Toolchain Found)> Toolchains { get; init; } = [];
 
     /// <summary>What was asked for and is not done, for the pusher.</summary>
     public IReadOnlyList<string> Notices { get; init; } = [];

@@ -1,3 +1,5 @@
+using Paas.Receiver.Toolchains;
+
 namespace Paas.Receiver.Buildpacks;
 
 /// <summary>What an operator decides about all builds.</summary>
@@ -10,6 +12,8 @@ sealed record BuildSettings
     public required TimeSpan Longest { get; init; }
 
     public BuildpackShelf Shelf { get; init; } = new([]);
+
+    public ToolchainShelf Toolchains { get; init; } = new([], "", othersMustRead: false);
 
     public BuildNetwork Network { get; init; } = BuildNetwork.Needed;
 

@@ -83,6 +83,7 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
         var told = (step.Command with { Directory = step.Command.Directory ?? project.Run, OwnGroup = true })
             .With(machine)
             .With(step.Environment)
+            .With(draft.Platform)
             .With(new Dictionary<string, string>
             {
                 ["HOME"] = project.Run,

@@ -3,6 +3,7 @@ using Paas.Receiver.Manifests;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
+using Paas.Receiver.Toolchains;
 
 namespace Paas.Receiver.Buildpacks;
 
@@ -22,7 +23,7 @@ sealed class DraftBuilder
         this.settings = settings;
         cache = new BuildCache(settings.LargestCache);
         caged = new CagedBuild(cage, settings, cache);
-        planning = new Planning(settings.Shelf, caged);
+        planning = new Planning(settings.Shelf, settings.Toolchains, caged);
     }
 
     /// <summary>True when a build's writes land beside the draft, so that the draft may share its files.</summary>
@@ -39,6 +40,16 @@ sealed class DraftBuilder
 
         var plan = await planning.PlanAsync(draft, declared, pillar, ct);
         draft.Wishes = plan.Wishes;
+        if (ToolchainShelf.PathWith(plan.Toolchains.Select(one => one.Found)) is { } path)
+        {
+            draft.Platform = new Dictionary<string, string>(draft.Platform) { ["PATH"] = path };
+        }
+
+        foreach (var (wish, found) in plan.Toolchains)
+        {
+            log.Detail($"{wish.Toolchain.Language} {found.Version} (asked for: {LogStream.Harmless(wish.Toolchain.Version)}, {wish.By})");
+        }
+
         if (plan.Wishes.LeftOut.Count > 0 && LeftOut.RemoveFrom(draft.Directory, plan.Wishes.LeftOut) is > 0 and var removed)
         {
             log.Detail($"{removed} files and directories are left out (.slugignore)");
@@ -73,17 +84,27 @@ sealed class DraftBuilder
     public async Task CompileAsync(Draft draft, BuildPlan plan, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
     {
         var built = plan.Packs.Count == 0 ? Built.Nothing : await caged.CompileAsync(draft, plan, pillar.Environment, rebuild, log, ct);
-        built.Write(draft.Directory);
+        (built with { Toolchains = [.. plan.Toolchains.Where(one => one.Found.Bin is not null).Select(one => one.Wish.Toolchain)] }).Write(draft.Directory);
     }
 
     /// <summary>Runs a manifest's prepare scripts in their order (PM-*, <c>paasmaker.prepare.shell</c>), as a build hook is run.</summary>
     /// <exception cref="Refusal">One failed or took too long.</exception>
-    public async Task RunScriptsAsync(Draft draft, IReadOnlyList<string> scripts, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
+    public async Task RunScriptsAsync(Draft draft, Manifest? declared, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
     {
+        var scripts = declared?.BuildCommands ?? [];
         foreach (var (number, script) in scripts.Index())
         {
             log.Title($"Running prepare command {number + 1} of {scripts.Count}");
-            await RunOwnAsync(draft, $"prepare-{number + 1}", $"prepare command {number + 1}", new Command("/bin/bash", "-c", script), pillar, rebuild, log, ct);
+            await RunOwnAsync(draft, $"prepare-{number + 1}", $"prepare command {number + 1}", new Command("/bin/bash", "-c", script), pillar, rebuild, log, ct, fetches: declared?.Application?.PrepareCommands[number].Name == Plugins.PipPrepare);
+        }
+    }
+
+    /// <summary>The release will be read by this manifest, wherever it is unpacked.</summary>
+    public static void Remember(Draft draft, string? manifest)
+    {
+        if (manifest is not null)
+        {
+            (Built.Read(draft.Directory) with { Manifest = manifest }).Write(draft.Directory);
         }
     }
 
@@ -97,9 +118,9 @@ sealed class DraftBuilder
         }
     }
 
-    async Task RunOwnAsync(Draft draft, string step, string what, Command command, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
+    async Task RunOwnAsync(Draft draft, string step, string what, Command command, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct, bool fetches = false)
     {
-        var network = caged.MayReachOut(fetches: false, draft.Wishes);
+        var network = caged.MayReachOut(fetches, draft.Wishes);
         var variables = new Dictionary<string, string>(draft.Wishes.Environment);
         foreach (var (name, value) in pillar.Environment)
         {

@@ -2,6 +2,7 @@ using Paas.Receiver.Manifests;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
+using Paas.Receiver.Toolchains;
 
 namespace Paas.Receiver.Buildpacks;
 
@@ -9,12 +10,34 @@ namespace Paas.Receiver.Buildpacks;
 /// Chooses the buildpacks of a draft: those that are named, else the first that detects it. None where the project has a build hook or its manifest has prepare
 /// commands: then it builds itself.
 /// </summary>
-sealed class Planning(BuildpackShelf shelf, CagedBuild caged)
+sealed class Planning(BuildpackShelf shelf, ToolchainShelf toolchains, CagedBuild caged)
 {
     static readonly TimeSpan LongestDetection = TimeSpan.FromSeconds(60);
 
     /// <exception cref="Refusal">A name that nobody has, an address that is none, or a named buildpack that finds nothing of its own here.</exception>
     public async Task<BuildPlan> PlanAsync(Draft draft, Manifest? declared, Pillar pillar, CancellationToken ct)
+    {
+        var plan = await ChooseAsync(draft, declared, pillar, ct);
+        var wishes = plan.Packs.Where(planned => planned.Pack.Origin == BuildpackOrigin.Shelf).Select(planned => Wanted.Of(draft.Directory, planned.Pack.Name)).OfType<Wanted.Wish>().ToList();
+        if (declared?.Application?.PrepareRuntime is { Version: { } version } runtime && Plugins.LanguageOf(runtime.Name) is { } language)
+        {
+            wishes.Insert(0, new Wanted.Wish(new WantedToolchain(language, version), $"{declared.Source}'s prepare"));
+        }
+
+        var found = new List<(Wanted.Wish, Toolchain)>();
+        foreach (var wish in wishes)
+        {
+            // A language that is not here at all is what its buildpack has a better line for.
+            if ((await toolchains.VersionsAsync(wish.Toolchain.Language)).Count > 0)
+            {
+                found.Add((wish, await toolchains.FindAsync(wish.Toolchain, wish.By)));
+            }
+        }
+
+        return plan with { Toolchains = found };
+    }
+
+    async Task<BuildPlan> ChooseAsync(Draft draft, Manifest? declared, Pillar pillar, CancellationToken ct)
     {
         var wishes = BuildWishes.Read(draft.Directory, declared, pillar.Environment);
         var named = wishes.Buildpacks.Count > 0;
@@ -25,11 +48,23 @@ sealed class Planning(BuildpackShelf shelf, CagedBuild caged)
 
         if (named)
         {
-            return new BuildPlan { Wishes = wishes, Packs = [.. wishes.Buildpacks.Select(name => Named(draft, name, wishes.NamedBy!))] };
+            return new BuildPlan { Wishes = wishes, Packs = [.. wishes.Buildpacks.Select(name => Named(draft, name, wishes.NamedBy!)), .. OfRuntimes(declared)] };
         }
 
-        return declared?.Application?.PrepareCommands.Count > 0 ? new BuildPlan { Wishes = wishes } : new BuildPlan { Wishes = wishes, Packs = await DetectAsync(draft, ct) };
+        var ofRuntimes = OfRuntimes(declared).ToList();
+        return ofRuntimes.Count > 0 || declared?.Application?.PrepareCommands.Count > 0
+            ? new BuildPlan { Wishes = wishes, Packs = ofRuntimes }
+            : new BuildPlan { Wishes = wishes, Packs = await DetectAsync(draft, ct) };
     }
+
+    /// <summary>A manifest's runtimes that serve a folder need what our buildpacks of that kind put beside it.</summary>
+    IEnumerable<PlannedPack> OfRuntimes(Manifest? declared) =>
+        from use in (declared?.Application?.Instances ?? []).Select(instance => instance.Runtime.Name).Distinct()
+        let name = use switch { Plugins.PhpRuntime => "php", Plugins.StaticRuntime => "static", _ => null }
+        where name is not null
+        let pack = shelf.Find(name)
+        where pack is not null
+        select new PlannedPack(pack, name == "php" ? "PHP" : "Static files", declared!.Source);
 
     async Task<IReadOnlyList<PlannedPack>> DetectAsync(Draft draft, CancellationToken ct)
     {

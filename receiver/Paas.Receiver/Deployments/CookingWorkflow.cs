@@ -62,11 +62,13 @@ sealed class CookingWorkflow(
         steps.LookAt("manifest");
 
         // What cannot run is said before anything else is done; a build may still make what declares it.
-        var declared = ManifestReader.Find(draft.Directory);
+        var manifestPath = ManifestPath(run, pillar);
+        var declared = ManifestReader.Find(draft.Directory, manifestPath);
+        draft.Platform = launches.WhileBuilding(draft, declared, releases.NextNumber(project));
         var plan = await builder.PlanAsync(draft, declared, pillar, run.Request.Rebuild, log, ct);
         if (plan.Packs.Count == 0 && !ProjectHooks.Any(draft.Directory, ProjectHooks.BeforeSeal))
         {
-            declared = ManifestReader.Read(draft.Directory);
+            declared = ManifestReader.Read(draft.Directory, manifestPath);
         }
 
         // 2.–3. The project's own hooks, else buildpacks, with the draft at `run`; what hooks make of `common` reaches those behind them.
@@ -82,12 +84,13 @@ sealed class CookingWorkflow(
             if (hooks.Choice.Runs("build"))
             {
                 await builder.CompileAsync(draft, plan, hooks.Common.Pillar, run.Request.Rebuild, log, ct);
-                await builder.RunScriptsAsync(draft, declared?.BuildCommands ?? [], hooks.Common.Pillar, run.Request.Rebuild, log, ct);
+                await builder.RunScriptsAsync(draft, declared, hooks.Common.Pillar, run.Request.Rebuild, log, ct);
             }
 
             await hooks.RunAsync(draft, "post_build", ct);
             await hooks.RunAsync(draft, "bundle", ct);
             builder.Finish(draft);
+            DraftBuilder.Remember(draft, manifestPath);
         });
         steps.LookAt("manifest");
         var manifest = ManifestReader.Read(draft.Directory);
@@ -139,6 +142,12 @@ sealed class CookingWorkflow(
 
         return (release, untidy);
     }
+
+    /// <summary>Asked for by the push, else set in the configuration (<c>manifest: PATH</c>), else as the live release was made when it is made again; null for the usual one.</summary>
+    static string? ManifestPath(Run run, Pillar pillar) =>
+        run.Request.Wishes.Manifest
+        ?? (pillar.Document.TryGetProperty("manifest", out var path) && path.ValueKind == System.Text.Json.JsonValueKind.String ? path.GetString() : null)
+        ?? (run.Request.Kind == DeploymentKind.Redeploy && run.Old is { } old ? Built.Read(old.Directory).Manifest : null);
 
     static void RefuseWithout(IReadOnlyDictionary<string, string> required, Pillar pillar)
     {

@@ -1,4 +1,5 @@
 using Paas.Receiver.Access;
+using Paas.Receiver.BackingServices;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Runtimes;
 using Paas.Receiver.Storage;
@@ -10,7 +11,7 @@ namespace Paas.Receiver.Deployments;
 /// leaves it as it was; from there on the next start removes the rest.
 /// </summary>
 sealed partial class Demolition(
-    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, DeploymentLogs logs, ILogger<Demolition> logger)
+    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, DeploymentLogs logs, ILogger<Demolition> logger)
 {
     /// <summary>Returns when the project answers nowhere, runs nothing and its name is free.</summary>
     public async Task DestroyAsync(Project project, string by)
@@ -70,6 +71,7 @@ sealed partial class Demolition(
         tokens.RevokeOf(project.Key);
         keys.RemoveOf(project.Key);
         secrets.Forget(project);
+        services.Forget(project);
         fleet.Forget(project);
         logs.Forget(project);
         projects.Cleared(gone);

@@ -1,11 +1,14 @@
 using System.Text.Json;
+using Paas.Receiver.BackingServices;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Git;
 using Paas.Receiver.Logs;
 using Paas.Receiver.Manifests;
+using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Runtimes;
+using Paas.Receiver.Toolchains;
 
 namespace Paas.Receiver.Deployments;
 
@@ -21,7 +24,7 @@ sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Set
 /// Puts together what is needed to run a release: what its own tree declares and the pillar at the commit that the release was made with.
 /// So an old release runs with its old configuration.
 /// </summary>
-sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions)
+sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions, ServiceStore services, ToolchainShelf toolchains)
 {
     /// <summary>Of an <c>app.json</c>'s generated values, as Heroku makes them.</summary>
     const int SecretLength = 64;
@@ -36,16 +39,60 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
             Release = release.Id,
             Number = release.Number,
             Directory = release.Directory,
-            Types = [.. manifest.ProcessTypes.Select(type => type with { Command = Profile.Before(release.Directory, type.Command) })],
+            Types = [.. await Task.WhenAll(manifest.ProcessTypes.Select(type => ToStartAsync(release, type)))],
             Commit = release.Commit,
-            Environment = With(Defaults(release.Project, manifest).ToDictionary(), pillar.Environment.Select(variable => (variable.Key, variable.Value))),
+            Environment = With(With(await PathOfAsync(release), Defaults(release.Project, manifest)), pillar.Environment.Select(variable => (variable.Key, variable.Value))),
             NodeTags = limits.NodeTags,
             Addresses = manifest.Addresses,
             WorkspaceTags = JsonSerializer.Serialize(release.Project.Environment.Tags),
-            Services = manifest.Application?.ServicesJson() ?? "{}",
+            Services = services.Provide(release.Project, manifest.Application),
             StartTimeout = manifest.Health.Timeout ?? limits.Start,
             StopTimeout = limits.Stop,
         });
+    }
+
+    /// <summary>As it is started: with its version of a language, behind what buildpacks want done first.</summary>
+    async Task<ProcessType> ToStartAsync(Release release, ProcessType type)
+    {
+        var line = type.Command;
+        if (type.Toolchain is { } wanted && (await toolchains.FindAsync(wanted, $"the process type {type.Name}")).Bin is { } bin)
+        {
+            line = $"export PATH={ShellWords.Quote(bin)}:\"$PATH\"; {Nursery.AsWritten(line)}";
+        }
+
+        return type with { Command = Profile.Before(release.Directory, line) };
+    }
+
+    /// <summary>The search path of a release that was built with other versions than the machine's own.</summary>
+    async Task<Dictionary<string, string>> PathOfAsync(Release release)
+    {
+        var found = new List<Toolchain>();
+        foreach (var wanted in Built.Read(release.Directory).Toolchains)
+        {
+            found.Add(await toolchains.FindAsync(wanted, $"{release}"));
+        }
+
+        return ToolchainShelf.PathWith(found) is { } path ? new() { ["PATH"] = path } : [];
+    }
+
+    /// <summary>What a build is told of the platform (reference 2.3): services, which exist from here on (PM-44), and metadata; no port.</summary>
+    /// <param name="number">The release's that is being made.</param>
+    public IReadOnlyDictionary<string, string> WhileBuilding(Draft draft, Manifest? manifest, int number)
+    {
+        Directory.CreateDirectory(draft.Project.Data);
+        var launch = new Launch
+        {
+            Project = draft.Project,
+            Release = draft.Id,
+            Number = number,
+            Directory = draft.Directory,
+            Types = [],
+            Commit = draft.Commit,
+            NodeTags = limits.NodeTags,
+            WorkspaceTags = JsonSerializer.Serialize(draft.Project.Environment.Tags),
+            Services = services.Provide(draft.Project, manifest?.Application),
+        };
+        return Variables.Of(launch, draft.Id.Value, draft.Project.Run, port: null, type: null, CageLimits.None).Where(variable => variable.Key.StartsWith("PM_", StringComparison.Ordinal)).ToDictionary();
     }
 
     /// <summary>The configuration a release was made with: its own tree's defaults, the pillar's commit of then, what its call set.</summary>

@@ -34,6 +34,9 @@ sealed record Wishes
     /// <summary>The name of a task.</summary>
     public string? Task { get; init; }
 
+    /// <summary>The manifest to read instead of the usual one (PM-42), relative to the repository.</summary>
+    public string? Manifest { get; init; }
+
     /// <summary>Null for <see cref="None"/>.</summary>
     public string? ToJson() => JsonSerializer.Serialize(this, Compact) is var text and not "{}" ? text : null;
 

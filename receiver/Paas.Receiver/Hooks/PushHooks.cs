@@ -256,7 +256,7 @@ sealed partial class PushHooks(
     // They are read, so that a bad one is said; a deployment cannot carry them so far, and none is dropped in silence.
     static IEnumerable<string> NotYet(PushOptions options)
     {
-        string?[] unheard = [options.Manifest is null ? null : "manifest", options.DiscardEdits ? "discard-edits" : null];
+        string?[] unheard = [options.DiscardEdits ? "discard-edits" : null];
         return unheard.OfType<string>();
     }
 
@@ -280,6 +280,7 @@ sealed partial class PushHooks(
     static Wishes WishesOf(PushOptions options) => new()
     {
         Set = options.Set.Count > 0 ? options.Set : null,
+        Manifest = options.Manifest,
         Only = OrNothing(options.Only),
         OnlySteps = OrNothing(options.OnlySteps),
         Skip = OrNothing(options.Skip),

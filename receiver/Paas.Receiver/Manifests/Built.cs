@@ -23,6 +23,9 @@ sealed record Built
     /// <summary>The buildpacks that built it, in their order, each with what it said it had found.</summary>
     public IReadOnlyList<BuiltBy> Buildpacks { get; init; } = [];
 
+    /// <summary>Versions of languages that it runs with, beside the machine's own; found again on whichever machine it is started.</summary>
+    public IReadOnlyList<WantedToolchain> Toolchains { get; init; } = [];
+
     /// <summary>Variables that buildpacks give, unless the project's configuration has others.</summary>
     public IReadOnlyDictionary<string, string> ConfigVars { get; init; } = new Dictionary<string, string>();
 
@@ -33,7 +36,7 @@ sealed record Built
     [JsonIgnore]
     public string Source => $"the buildpack {string.Join(", ", Buildpacks.Select(pack => pack.Name))}";
 
-    bool IsNothing => Manifest is null && Buildpacks.Count == 0;
+    bool IsNothing => Manifest is null && Buildpacks.Count == 0 && Toolchains.Count == 0;
 
     public static Built Read(string directory)
     {

@@ -98,31 +98,6 @@ sealed record Application
     public required IReadOnlyList<InstanceType> Instances { get; init; }
 
     public required IReadOnlyList<Plugin> Services { get; init; }
-
-    /// <summary>What <c>PM_SERVICES</c> carries: each service by its name, its credentials and its <c>provider</c>.</summary>
-    public string ServicesJson()
-    {
-        using var bytes = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(bytes))
-        {
-            writer.WriteStartObject();
-            foreach (var service in Services)
-            {
-                writer.WriteStartObject(service.Label);
-                foreach (var parameter in service.Parameters.EnumerateObject().Where(parameter => parameter.Name != "provider"))
-                {
-                    parameter.WriteTo(writer);
-                }
-
-                writer.WriteString("provider", service.Name);
-                writer.WriteEndObject();
-            }
-
-            writer.WriteEndObject();
-        }
-
-        return System.Text.Encoding.UTF8.GetString(bytes.ToArray());
-    }
 }
 
 /// <summary>The use of a plug-in: <c>{plugin, version, name, parameters}</c>.</summary>

@@ -5,11 +5,6 @@ namespace Paas.Receiver.Manifests;
 /// <summary>Paasmaker's <c>manifest.yml</c> (reference 2.1, 2.2), strictly: unknown keys are mistakes everywhere but in tags and parameters.</summary>
 sealed class PaasmakerSchema(Mistakes mistakes)
 {
-    const string ShellRuntime = "paasmaker.runtime.shell";
-    const string ShellPrepare = "paasmaker.prepare.shell";
-    const string ShellStartup = "paasmaker.startup.shell";
-    const string ParametersService = "paasmaker.service.parameters";
-
     // A character of the private use area stands for the port while a launch command is taken apart.
     const char Port = '\uE000';
     const string PortVariable = "\"$PORT\"";
@@ -40,6 +35,14 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             top.Mistake("instances", "is empty: there is nothing to run");
         }
 
+        if (services.Count(service => service.Use.Name == Plugins.FilesystemService) != 1)
+        {
+            foreach (var (line, path) in linkers)
+            {
+                mistakes.Add(line, path, $"needs exactly one service {Plugins.FilesystemService}");
+            }
+        }
+
         OncePerName(instances.Select(instance => (instance.Line, instance.Path, instance.Type.Name)), "instance");
         foreach (var (route, line) in paas.Routes.Where(route => instances.Count > 0 && !instances.Exists(instance => instance.Type.Name == route.Address.Type && !instance.Type.Standalone)))
         {
@@ -55,7 +58,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         return new Manifest
         {
             Source = source,
-            ProcessTypes = [.. instances.Select(instance => new ProcessType(instance.Type.Name, instance.Command, instance.Type.Quantity, Web: !instance.Type.Standalone))],
+            ProcessTypes = [.. instances.Select(instance => new ProcessType(instance.Type.Name, instance.Command, instance.Type.Quantity, Web: !instance.Type.Standalone) { Toolchain = ToolchainOf(instance.Type.Runtime) })],
             BuildCommands = [.. prepare.Select(use => use.Script)],
             Build = paas.Build,
             Strategy = paas.Strategy,
@@ -95,11 +98,11 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             if (prepare.Section("runtime") is { } section)
             {
                 runtime = Use(section, versionRequired: true, pluginRequired: false);
-                Available(section, runtime, "", ShellRuntime);
+                Available(section, runtime, "", Plugins.Runtimes);
                 section.NoOthers();
             }
 
-            commands = [.. prepare.Sections("commands").Select(command => (Used(command, ShellPrepare), Script(command)))];
+            commands = [.. prepare.Sections("commands").Select(command => (Used(command, Plugins.Prepares), Script(command)))];
             prepare.NoOthers();
         }
 
@@ -123,7 +126,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             (runtime, launch, startTimeout) = Runtime(section);
         }
 
-        var startup = instance.Sections("startup").Select(command => (Use: Used(command, ShellStartup), Script: Script(command))).ToList();
+        var startup = instance.Sections("startup").Select(command => (Use: Used(command, Plugins.Startups), Script: Script(command))).ToList();
         var placement = new Plugin("paasmaker.placement.default", null, "", new Mapping(instance.Line, []).ToJson());
         if (instance.Section("placement") is { } place)
         {
@@ -151,6 +154,9 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         return (type, startup.Count == 0 ? launch : AfterStartup(startup.Select(command => command.Script), launch), startTimeout, instance.Line, instance.PathOf("name"));
     }
 
+    static WantedToolchain? ToolchainOf(Plugin runtime) =>
+        Plugins.LanguageOf(runtime.Name) is { } language && runtime.Version is { } version ? new WantedToolchain(language, version) : null;
+
     void NotYet(Fields instance, string key, string text)
     {
         if (instance.Has(key))
@@ -165,13 +171,23 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         var launch = "";
         TimeSpan? startTimeout = null;
         section.NoOthers();
-        Available(section, runtime, "runtime ", ShellRuntime);
-        if (runtime is { Name: ShellRuntime, Version: not null and not "1" })
+        Available(section, runtime, "runtime ", Plugins.Runtimes);
+        if (runtime is { Name: Plugins.ShellRuntime or Plugins.StaticRuntime, Version: not null and not "1" })
         {
-            section.Mistake("version", $"{ShellRuntime} has version 1 only, not {Mistakes.Quote(runtime.Version)}");
+            section.Mistake("version", $"{runtime.Name} has version 1 only, not {Mistakes.Quote(runtime.Version)}");
         }
 
-        if (runtime.Name == ShellRuntime && Parameters(section) is { } parameters)
+        if (runtime.Name is Plugins.PhpRuntime or Plugins.StaticRuntime && Parameters(section) is { } site)
+        {
+            if (site.Text("document_root", required: true) is { } folder)
+            {
+                RefuseUnlessInside(site, "document_root", folder);
+                launch = $"{(runtime.Name == Plugins.PhpRuntime ? ".paas/php/serve" : ".paas/static/serve")} {ShellWords.Quote(folder)}";
+            }
+
+            site.NoOthers();
+        }
+        else if (Plugins.Runtimes.Contains(runtime.Name, StringComparer.Ordinal) && Parameters(section) is { } parameters)
         {
             launch = parameters.Text("launch_command", required: true) is { } line ? Launch(parameters, line) : "";
             var seconds = parameters.Number("start_timeout", 0, 1, 86_400);
@@ -201,7 +217,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         var name = PluginName(service, spelled, required: true);
         var use = new Plugin(name, null, label, service.Free("parameters").ToJson());
         service.NoOthers();
-        Available(service, use, "service ", ParametersService, spelled);
+        Available(service, use, "service ", Plugins.Services, spelled);
         return (use, service.Line, service.PathOf("name"));
     }
 
@@ -239,7 +255,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
     }
 
     /// <summary>The use of a command plug-in with all its keys.</summary>
-    Plugin Used(Fields section, string available)
+    Plugin Used(Fields section, string[] available)
     {
         var use = Use(section, versionRequired: null);
         section.NoOthers();
@@ -272,11 +288,11 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         return name;
     }
 
-    static void Available(Fields section, Plugin? use, string kind, string available, string key = "plugin")
+    static void Available(Fields section, Plugin? use, string kind, string[] available, string key = "plugin")
     {
-        if (use is { Name.Length: > 0 } && use.Name != available)
+        if (use is { Name.Length: > 0 } && !available.Contains(use.Name, StringComparer.Ordinal))
         {
-            section.Mistake(key, $"there is no {kind}plug-in {Mistakes.Quote(use.Name)} here; available: {available}");
+            section.Mistake(key, $"there is no {kind}plug-in {Mistakes.Quote(use.Name)} here; available: {string.Join(", ", available)}");
         }
     }
 
@@ -290,6 +306,14 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             return "";
         }
 
+        switch ((section.Take("plugin") as Scalar)?.Text)
+        {
+            case Plugins.PipPrepare:
+                return PipScript(parameters);
+            case Plugins.LinkerStartup:
+                return LinkerScript(parameters);
+        }
+
         var commands = parameters.List("commands", required: true)
             .Select(item => (item.Node as Scalar)?.Text ?? Bad(item.Node, item.Path)).ToList();
         parameters.NoOthers();
@@ -299,6 +323,80 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         {
             mistakes.Add(node.Line, path, $"a command was expected, not {node.Kind}");
             return "";
+        }
+    }
+
+    /// <summary>Reference 2.2: a virtual environment of the requirements, kept by what the requirements say.</summary>
+    string PipScript(Fields parameters)
+    {
+        var environment = parameters.Text("virtualenv_name", required: true) ?? "";
+        var requirements = parameters.Text("requirements_name") ?? "requirements.txt";
+        RefuseUnlessInside(parameters, "virtualenv_name", environment);
+        RefuseUnlessInside(parameters, "requirements_name", requirements);
+        parameters.NoOthers();
+        return $"environment={ShellWords.Quote(environment)} requirements={ShellWords.Quote(requirements)}\n" + """
+            set -o errexit -o pipefail
+            export PIP_CACHE_DIR=$PAAS_CACHE_DIR/pip PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+            kept=$PAAS_CACHE_DIR/pythonpip/$({ python3 --version; echo "$environment"; cat -- "$requirements"; } | sha256sum | cut -c 1-32)
+            if [ ! -d "$kept" ]; then
+                python3 -m venv "$environment"
+                "$environment/bin/python" -m pip install -q -r "$requirements"
+                mkdir -p "${kept%/*}"
+                rm -rf "$kept.new"
+                cp -a --reflink=auto "$environment" "$kept.new"
+                mv "$kept.new" "$kept"
+            else
+                echo "$requirements is as it was"
+                rm -rf "$environment"
+                mkdir -p "$(dirname "$environment")"
+                cp -a --reflink=auto "$kept" "$environment"
+                touch "$kept"
+            fi
+
+            """;
+    }
+
+    /// <summary>Reference 2.2: directories of the tree become links into the one directory service; what the tree ships is copied over what is there.</summary>
+    string LinkerScript(Fields parameters)
+    {
+        var directories = parameters.List("directories", required: true).Select(item => (Text: (item.Node as Scalar)?.Text ?? "", item.Node.Line, item.Path)).ToList();
+        parameters.NoOthers();
+        foreach (var (text, line, path) in directories)
+        {
+            if (!IsInside(text))
+            {
+                mistakes.Add(line, path, $"{Mistakes.Quote(text)} is not a directory inside the application");
+            }
+            else if (directories.Exists(other => other.Path != path && (text + "/").StartsWith(other.Text.TrimEnd('/') + "/", StringComparison.Ordinal)))
+            {
+                mistakes.Add(line, path, $"{Mistakes.Quote(text)} is given twice or is inside another one of the list");
+            }
+        }
+
+        linkers.Add((parameters.Line, parameters.PathOf("directories")));
+        return """
+            set -o errexit -o pipefail
+            service=$(perl -MJSON::PP -e 'my $all = decode_json($ENV{PM_SERVICES}); print map { $_->{directory} } grep { ($_->{protocol} // "") eq "directory" } values %$all')
+            link() {
+                mkdir -p "$service/$1" "$(dirname "$1")"
+                if [ -d "$1" ] && [ ! -L "$1" ]; then cp -a "$1/." "$service/$1/"; fi
+                rm -rf "./$1"
+                ln -s "$service/$1" "$1"
+            }
+
+            """ + string.Concat(directories.Select(one => $"link {ShellWords.Quote(one.Text.TrimEnd('/'))}\n"));
+    }
+
+    readonly List<(int Line, string Path)> linkers = [];
+
+    static bool IsInside(string path) =>
+        path.Length is > 0 and <= 1000 && path[0] is not '/' and not '-' && !path.Any(char.IsControl) && path.TrimEnd('/').Split('/').All(part => part is not ("" or "." or ".."));
+
+    static void RefuseUnlessInside(Fields parameters, string key, string path)
+    {
+        if (path.Length > 0 && path != "." && !IsInside(path))
+        {
+            parameters.Mistake(key, $"{Mistakes.Quote(path)} is not a path inside the application");
         }
     }
 

@@ -3,4 +3,12 @@ namespace Paas.Receiver.Projects;
 /// <summary>One kind of process a release runs, as declared. Immutable.</summary>
 /// <param name="Command">A line for <c>sh -c</c>, run in the instance's copy of the release.</param>
 /// <param name="Web">It listens on <c>PORT</c> and gets routes.</param>
-sealed record ProcessType(string Name, string Command, int Quantity, bool Web);
+sealed record ProcessType(string Name, string Command, int Quantity, bool Web)
+{
+    /// <summary>The version of a language that it runs with; null for whatever the machine's search path has.</summary>
+    public WantedToolchain? Toolchain { get; init; }
+}
+
+/// <param name="Language"><c>node</c>, <c>python</c> and so on.</param>
+/// <param name="Version">As it is asked for: <c>18</c>, <c>3.11.4</c>, <c>&gt;=18 &lt;21</c>.</param>
+sealed record WantedToolchain(string Language, string Version);

@@ -25,6 +25,9 @@ sealed class Draft(Project project, ReleaseId id, string commit)
     /// <summary>Directories beside the draft that the next step may write to.</summary>
     public IReadOnlyList<string> Shared { get; set; } = [];
 
+    /// <summary>What the platform tells its builds (reference 2.3): <c>PM_SERVICES</c> and <c>PM_METADATA</c>.</summary>
+    public IReadOnlyDictionary<string, string> Platform { get; set; } = new Dictionary<string, string>();
+
     /// <summary>How its repository wants to be built.</summary>
     public BuildWishes Wishes { get; set; } = BuildWishes.None;
 

@@ -55,6 +55,10 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         return release;
     }
 
+    /// <summary>The number that the next draft to be sealed gets: a project's deployments go one after the other.</summary>
+    public int NextNumber(Project project) => 1 + database.ReadOne<int>(
+        "SELECT last_release FROM projects WHERE environment = @Environment AND name = @Name", new { Environment = project.Environment.Name.Value, Name = project.Name.Value });
+
     /// <summary>The live release's id; null before the first.</summary>
     public ReleaseId? CurrentId(Project project) => ReleaseId.TryParse(new FileInfo(project.Current).LinkTarget);
 

@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Paas.Receiver.Access;
 using Paas.Receiver.Archives;
+using Paas.Receiver.BackingServices;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Deployments;
 using Paas.Receiver.Git;
@@ -14,6 +15,7 @@ using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
+using Paas.Receiver.Toolchains;
 using Paas.Receiver.Storage;
 
 namespace Paas.Receiver.Api;
@@ -86,6 +88,8 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Bundler>()
             .AddSingleton(new BuildSettings { Root = root, Longest = TimeSpan.FromMinutes(1) })
             .AddSingleton<DraftBuilder>()
+            .AddSingleton<ServiceStore>()
+            .AddSingleton(new ToolchainShelf([], "", othersMustRead: false))
             .AddSingleton(new FleetSettings { Root = root, State = state, Hooks = hooks, ReportPort = () => 1 })
             .AddSingleton<Fleet>()
             .AddSingleton(new RouterOptions())

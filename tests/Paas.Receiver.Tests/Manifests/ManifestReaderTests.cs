@@ -84,7 +84,7 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
         Assert.Equal(["foo.com", "*.foo.com"], application.Instances[0].Hostnames);
         Assert.Equal(new Cron("*/5 * * * *", "/crons/task?token=x", "u", "p"), Assert.Single(application.Instances[0].Crons));
         Assert.Equal((true, true), (application.Instances[1].Standalone, application.Instances[1].Exclusive));
-        Assert.Equal("""{"variables":{"one":"two","n":3,"provider":"paasmaker.service.parameters"}}""", application.ServicesJson());
+        Assert.Equal(("variables", "paasmaker.service.parameters", """{"one":"two","n":3}"""), application.Services.Select(use => (use.Label, use.Name, use.Parameters.GetRawText())).Single());
         Assert.Contains(manifest.Notices, notice => notice.Contains("cron", StringComparison.Ordinal));
     }
 
@@ -188,7 +188,7 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
     public void What_is_no_manifest_is_said_so(string text, string expected) => Assert.Contains(expected, Refused(text), StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("plugin: paasmaker.runtime.shell", "plugin: paasmaker.runtime.php", "there is no runtime plug-in 'paasmaker.runtime.php' here; available: paasmaker.runtime.shell")]
+    [InlineData("plugin: paasmaker.runtime.shell", "plugin: paasmaker.runtime.perl", "there is no runtime plug-in 'paasmaker.runtime.perl' here; available: paasmaker.runtime.shell")]
     [InlineData("version: 1", "version: 5.3", "has version 1 only, not '5.3'")]
     [InlineData("--port=%(port)d", "100%", "write %% for the character itself")]
     [InlineData("python app.py --port=%(port)d", "python 'app", "quote that is not closed")]
