@@ -79,11 +79,17 @@ static class CommandLine
             LogsCommand.Create(surroundings),
             ConfigCommand.Create(surroundings),
             PsCommand.Create(surroundings),
+            ScaleCommand.Create(surroundings),
             RunCommand.Create(surroundings),
             DomainsCommand.Create(surroundings),
             MaintenanceCommand.Create(surroundings),
             TrafficCommand.Create(surroundings),
         };
+        foreach (var operate in OperateCommands.Create(surroundings))
+        {
+            root.Add(operate);
+        }
+
         root.SetAction(async (_, ct) =>
         {
             await root.Parse(["--help"]).InvokeAsync(new InvocationConfiguration { Output = surroundings.Error, Error = surroundings.Error }, ct);

@@ -27,10 +27,21 @@ static class Words
 
     public static string Release(int? number) => number is { } n ? $"v{n}" : "-";
 
+    /// <summary>A word alone is a release when it looks like one; a project named v3 has to be followed by its release, or be written ENV/v3.</summary>
+    public static (string? Project, int? Release) ProjectAndRelease(string? project, string? release) => (project, release) switch
+    {
+        (null, _) => (null, null),
+        (_, null) => LooksLikeARelease(project) ? (null, ReleaseNumber(project)) : (project, null),
+        _ => (project, ReleaseNumber(release)),
+    };
+
     /// <exception cref="CorpusException">The text is none.</exception>
     public static int ReleaseNumber(string text) =>
-        text.Length is > 1 and < 10 && text[0] == 'v' && int.TryParse(text.AsSpan(1), out var number) && number > 0
-            ? number : throw new CorpusException(Exit.Usage, $"'{text}' is not a release; write it as v12.");
+        LooksLikeARelease(text) ? int.Parse(text.AsSpan(1), System.Globalization.CultureInfo.InvariantCulture)
+            : throw new CorpusException(Exit.Usage, $"'{text}' is not a release; write it as v12.");
+
+    static bool LooksLikeARelease(string text) =>
+        text.Length is > 1 and < 10 && text[0] == 'v' && int.TryParse(text.AsSpan(1), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var number) && number > 0;
 
     public static string Bytes(long? bytes) => bytes switch
     {

@@ -28,6 +28,8 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(Page<BackupSummary>))]
 [JsonSerializable(typeof(RedeployOrder))]
 [JsonSerializable(typeof(RunOrder))]
+[JsonSerializable(typeof(ReleaseOrder))]
+[JsonSerializable(typeof(ScaleOrder))]
 [JsonSerializable(typeof(TokenOrder))]
 [JsonSerializable(typeof(TokenMade))]
 [JsonSerializable(typeof(KeyOrder))]

@@ -127,6 +127,15 @@ public sealed record InstanceSummary
     public int? Port { get; init; }
 
     public int? Release { get; init; }
+
+    /// <summary>Counts from 1 in its type.</summary>
+    public int Number { get; init; }
+
+    /// <summary>Ends in a row; 0 once it has stayed up.</summary>
+    public int Crashes { get; init; }
+
+    /// <summary>Of the instance before this one, 128+N for signal N.</summary>
+    public int? LastExitCode { get; init; }
 }
 
 /// <summary>A sealed release.</summary>
@@ -168,7 +177,7 @@ public sealed record DeploymentSummary
 
     public required string Project { get; init; }
 
-    /// <summary><c>push</c>, <c>redeploy</c>, <c>rollback</c>, <c>backup</c>, <c>restore</c> or <c>task</c>.</summary>
+    /// <summary><c>push</c>, <c>redeploy</c>, <c>rollback</c>, <c>backup</c>, <c>restore</c>, <c>task</c>, <c>current</c>, <c>start</c>, <c>stop</c> or <c>restart</c>.</summary>
     public required string Kind { get; init; }
 
     /// <summary><c>waiting</c>, <c>running</c> or <c>finished</c>.</summary>
@@ -264,6 +273,13 @@ public sealed record RedeployOrder(bool Rebuild = false, IReadOnlyDictionary<str
 /// <param name="Masked">The value is not shown.</param>
 /// <param name="From">The layer it came from: the tree's file of defaults, <c>env_defaults.TYPE</c>, <c>pillar</c>, <c>call</c>.</param>
 public sealed record ConfigEntry(string Name, string Value, bool Masked, string? From = null);
+
+/// <summary>Says which release is meant.</summary>
+/// <param name="Release">Null means the live one.</param>
+public sealed record ReleaseOrder(int? Release = null);
+
+/// <summary>How many of each process type; also the answer. What is not named is as it was.</summary>
+public sealed record ScaleOrder(IReadOnlyDictionary<string, int> Types);
 
 /// <summary>Asks for a command to be run once in a release.</summary>
 /// <param name="Command">A program and its arguments.</param>

@@ -114,6 +114,8 @@ services.AddSingleton<Journal>();
 services.AddSingleton<Domains>();
 services.AddSingleton<Visitors>();
 services.AddSingleton<AdditionStore>();
+services.AddSingleton<Formations>();
+services.AddSingleton<Operations>();
 services.AddSingleton<Launches>();
 services.AddSingleton<ProjectHooks>();
 services.AddSingleton<Bounces>();
@@ -121,7 +123,7 @@ services.AddSingleton<CookingWorkflow>();
 services.AddSingleton<RollbackWorkflow>();
 services.AddSingleton<Upkeep>();
 services.AddSingleton(provider => new Housekeeping(
-    provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Fleet>(),
+    provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Formations>(), provider.GetRequiredService<Fleet>(),
     provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), options.KeepReleases));
 services.AddSingleton<WayForward>();
 services.AddSingleton<Announcing>();

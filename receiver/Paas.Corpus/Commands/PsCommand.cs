@@ -22,9 +22,12 @@ static class PsCommand
             }
 
             Table.Write(surroundings.Out, [["TYPE", "STATE", "PORT", "RELEASE", "INSTANCE"], .. client.Read(text, ContractJson.Default.ProjectStatus).Instances.Select(instance =>
-                (string[])[instance.Type, instance.State, instance.Port?.ToString() ?? "-", Words.Release(instance.Release), instance.Id])]);
+                (string[])[$"{instance.Type}.{instance.Number}", State(instance), instance.Port?.ToString() ?? "-", Words.Release(instance.Release), instance.Id])]);
             return Exit.Done;
         });
         return command;
     }
+
+    static string State(InstanceSummary instance) => instance.Crashes > 1
+        ? $"{instance.State} ({instance.Crashes} ends in a row{(instance.LastExitCode is { } code ? $", last with {code}" : "")})" : instance.State;
 }

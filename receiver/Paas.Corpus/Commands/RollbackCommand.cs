@@ -22,7 +22,7 @@ static class RollbackCommand
         });
         command.SetAction(async (parsed, ct) =>
         {
-            var (name, number) = Parse(parsed.GetValue(project), parsed.GetValue(release));
+            var (name, number) = Words.ProjectAndRelease(parsed.GetValue(project), parsed.GetValue(release));
             var target = Target.Of(parsed, name, surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var accepted = await client.PostAsync(
@@ -31,14 +31,4 @@ static class RollbackCommand
         });
         return command;
     }
-
-    // A word alone is a release when it looks like one; a project named v3 has to be followed by its release, or be written ENV/v3.
-    static (string? Project, int? Release) Parse(string? project, string? release) => (project, release) switch
-    {
-        (null, _) => (null, null),
-        (_, null) => Number(project) is { } number ? (null, number) : (project, null),
-        _ => (project, Number(release) ?? throw new CorpusException(Exit.Usage, $"'{release}' is not a release; write it as v12.")),
-    };
-
-    static int? Number(string word) => word.Length is > 1 and < 10 && word[0] == 'v' && int.TryParse(word.AsSpan(1), out var number) && number > 0 ? number : null;
 }

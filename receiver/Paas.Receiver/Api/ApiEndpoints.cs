@@ -35,6 +35,7 @@ static class ApiEndpoints
         api.MapApplicationLogs();
         api.MapRun();
         api.MapDomains();
+        api.MapFormations();
         api.MapTokens();
         api.MapKeys();
         api.MapUsers();

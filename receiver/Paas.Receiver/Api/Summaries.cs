@@ -32,7 +32,14 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
             Mode = Word(project.Environment.Mode),
             Url = visitors.Url(project),
             Current = current is null ? null : Of(current, current.Id),
-            Instances = current is null ? [] : [.. fleet.Status(project, current.Id).Select(instance => Of(instance, current.Number))],
+            Instances =
+            [
+                .. from id in fleet.Running(project).OrderByDescending(id => id == current?.Id).ThenByDescending(id => id.Value, StringComparer.Ordinal)
+                   let release = id == current?.Id ? current : releases.Find(project, id)
+                   where release is not null
+                   from instance in fleet.Status(project, id)
+                   select Of(instance, release.Number),
+            ],
             Running = deployments.FirstOrDefault(entry => entry.State == "running") is { } running ? Of(running) : null,
             Waiting = [.. deployments.Where(entry => entry.State == "waiting").Reverse().Select(entry => Of(entry))],
             Last = deployments.FirstOrDefault(entry => entry.State == "finished") is { } last ? Of(last) : null,
@@ -125,6 +132,9 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
     static InstanceSummary Of(InstanceStatus instance, int release) => new()
     {
         Type = instance.Type,
+        Number = instance.Number,
+        Crashes = instance.Crashes,
+        LastExitCode = instance.LastExitCode,
         Id = instance.Id,
         State = instance.Healthy ? "healthy" : instance.Crashes > 0 ? "failing" : "starting",
         Port = instance.Port,

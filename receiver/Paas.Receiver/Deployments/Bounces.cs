@@ -20,6 +20,9 @@ sealed class Bounces(ReleaseStore releases, Launches launches, Fleet fleet, Visi
     public IBounce Of(Manifest manifest, Release release) =>
         ByName[manifest.Strategy is { } wanted ? wanted.ToString().ToLowerInvariant() : KeepsData(release) ? "downthenup" : "crossover"];
 
+    /// <summary>The way to <c>corpus current</c>.</summary>
+    public static IBounce ByHand { get; } = new MakeCurrent();
+
     /// <summary>Data that is brought back must not be in use meanwhile.</summary>
     public IBounce OfRollback(Release target, ReleaseId? dataFrom) =>
         dataFrom is not null && (KeepsData(target) || HoldsData(target.Project, dataFrom))

@@ -16,6 +16,7 @@ sealed class Changeover(
 {
     Launch? launch;
     bool oldIsStopped;
+    bool isWhole;
 
     /// <summary>Visitors wait from here on.</summary>
     public Task HoldAsync() => steps.RunAsync(
@@ -28,7 +29,7 @@ sealed class Changeover(
         new LetVisitorsIn());
 
     /// <summary>The old release ends; nothing of it is left when this returns.</summary>
-    public Task StopOldAsync(bool drain, CancellationToken ct) => old is null ? Task.CompletedTask : steps.RunAsync(
+    public Task StopOldAsync(bool drain, CancellationToken ct) => old is null || launches.IsStopped(old) ? Task.CompletedTask : steps.RunAsync(
         Step.Stop,
         async () =>
         {
@@ -96,9 +97,11 @@ sealed class Changeover(
         async () =>
         {
             await hooks.RunAsync(next, "pre_start", deployment, ct);
-            await fleet.StartAsync(await LaunchAsync(ct), ct);
+            var whole = await LaunchAsync(ct);
+            isWhole = old is null || oldIsStopped || !fleet.Running(old.Project).Contains(old.Id);
+            await fleet.StartAsync(isWhole ? whole : Launches.WithoutExclusive(whole), ct);
         },
-        new StopRelease(next.Id.Value));
+        fleet.Running(next.Project).Contains(next.Id) ? [] : [new StopRelease(next.Id.Value)]);
 
     /// <summary>Every instance answers, or the reason why not with the application's own last words.</summary>
     public Task AwaitHealthyAsync(CancellationToken ct) => steps.RunAsync(Step.Healthy, async () =>
@@ -125,6 +128,36 @@ sealed class Changeover(
         await hooks.RunAsync(next, "post_install", deployment, ct);
     });
 
+    /// <summary>
+    /// What may run in one release only changes over by break before make (PM-31): all of the old release's ends, then all of the new one's starts (AMB-18, AMB-19).
+    /// When that does not come up, the old release's runs again and it stays the live one (AMB-20).
+    /// </summary>
+    public async Task ExchangeExclusiveAsync(CancellationToken ct)
+    {
+        var mine = Exclusive((await LaunchAsync(ct)).Types);
+        var theirs = old is null ? [] : Exclusive((await launches.OfAsync(old, ct)).Types);
+        if (isWhole || mine.Count + theirs.Count == 0)
+        {
+            return;
+        }
+
+        await steps.RunAsync(
+            Step.Exclusive,
+            async () =>
+            {
+                await fleet.ScaleAsync(old!.Project, old.Id, theirs.ToDictionary(type => type.Key, _ => 0), (type, leavers) => visitors.DrainAsync(old, type, leavers, limits.Stop));
+                await fleet.ScaleAsync(next.Project, next.Id, mine);
+                var verdict = await fleet.HealthyAsync(next.Project, next.Id, ct);
+                if (!verdict.IsHealthy)
+                {
+                    throw new UnhealthyException(verdict);
+                }
+            },
+            new StartExclusiveAgain(old!.Id.Value, next.Id.Value));
+
+        static Dictionary<string, int> Exclusive(IEnumerable<Projects.ProcessType> types) => types.Where(type => type.Exclusive).ToDictionary(type => type.Name, type => type.Quantity);
+    }
+
     /// <summary>The last thing that can fail happens before the first visitor arrives.</summary>
     public Task PromoteAsync() => steps.RunAsync(
         Step.Promote,
@@ -140,6 +173,22 @@ sealed class Changeover(
         Step.Switch,
         () =>
         {
+            visitors.Meet(next);
+            return Task.CompletedTask;
+        },
+        new TurnVisitorsBack(old?.Id.Value, next.Id.Value));
+
+    /// <summary>The same for an old release that runs on: visitors meet both, then the new one alone.</summary>
+    public Task SwitchBesideAsync() => steps.RunAsync(
+        Step.Switch,
+        () =>
+        {
+            if (old is not null)
+            {
+                launches.Keep(old);
+                visitors.MeetBoth(old, next);
+            }
+
             visitors.Meet(next);
             return Task.CompletedTask;
         },
@@ -176,6 +225,17 @@ sealed class Changeover(
         }
 
         visitors.Forget(old.Project, old.Id);
+        launches.Unkeep(old);
+        await launches.RescaleIfAskedAsync(next);
+    });
+
+    /// <summary>PM-66: it runs without the project's names, under its own.</summary>
+    public Task LeaveOldAsync() => old is null ? Task.CompletedTask : steps.RunAsync(Step.Retire, async () =>
+    {
+        await visitors.DrainAsync(old, limits.Stop);
+        launches.Unkeep(next);
+        await launches.RescaleIfAskedAsync(next);
+        log.Detail($"{old} runs on at {visitors.Url(old)}, until: corpus stop {old.Project.Name} {old}");
     });
 
     /// <summary>Put together once: it reads the release's manifest, and its pillar out of git.</summary>

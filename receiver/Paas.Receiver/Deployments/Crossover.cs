@@ -14,6 +14,7 @@ sealed class Crossover(string name = "crossover") : IBounce
         await over.StartAsync(ct);
         await over.AwaitHealthyAsync(ct);
         await over.UpgradeAsync(ct);
+        await over.ExchangeExclusiveAsync(ct);
         await over.PromoteAsync();
         await over.SwitchAsync();
         await over.SettleAsync(ct);

@@ -10,12 +10,17 @@ namespace Paas.Receiver.Deployments;
 /// Runs one deployment by its mode's workflow; on failure walks the ways back; records, tells. The one place that catches everything.
 /// </summary>
 sealed partial class Deployer(
-    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, RollbackWorkflow rollback, Upkeep upkeep, Housekeeping housekeeping,
+    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, RollbackWorkflow rollback, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
     Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, Announcing announcing, ILogger<Deployer> logger)
 {
     /// <summary>Runs it to its end. Never throws: one deployment must never be able to stop another.</summary>
     public async Task<Outcome> RunAsync(Deployment deployment)
     {
+        if (Operations.Does(deployment.Request.Kind))
+        {
+            return await OperateAsync(deployment);
+        }
+
         var (project, id, log, ct) = (deployment.Project, deployment.ReleaseId, deployment.Log, deployment.Cancellation);
         var old = releases.Current(project);
         var undo = new UndoLog(journal, id);
@@ -65,6 +70,27 @@ sealed partial class Deployer(
                 await TryNotifyAsync(deployment, old, outcome, failure);
                 SayWhatServes(deployment, old);
             }
+        }
+
+        Record(deployment, outcome, failure, steps);
+        return outcome;
+    }
+
+    async Task<Outcome> OperateAsync(Deployment deployment)
+    {
+        var steps = new Steps(journal, deployment.ReleaseId, deployment.Log, deployment.Cancellation);
+        string? failure = null;
+        var outcome = Outcome.Live;
+        try
+        {
+            journal.Start(deployment.ReleaseId, releases.CurrentId(deployment.Project));
+            await operations.RunAsync(deployment, deployment.Cancellation);
+        }
+        catch (Exception e)
+        {
+            // As for a deployment: words for whoever asked, a stack for the operator.
+            failure = Explain(e, deployment, steps);
+            outcome = e is Refusal ? Outcome.Refused : e is OperationCanceledException && deployment.CancelledBy is not null ? Outcome.Cancelled : Outcome.RolledBack;
         }
 
         Record(deployment, outcome, failure, steps);
@@ -180,6 +206,7 @@ sealed partial class Deployer(
     {
         DeploymentKind.Rollback => (await rollback.RunAsync(run, ct), null),
         DeploymentKind.Redeploy or DeploymentKind.Reconfigure => await cooking.RunAsync(run, run.Old?.Commit ?? throw new Refusal("nothing is deployed yet: push first"), ct),
+        DeploymentKind.Current => (await rollback.MakeCurrentAsync(run, ct), null),
         _ => await cooking.RunAsync(run, run.Request.NewCommit!, ct),
     };
 

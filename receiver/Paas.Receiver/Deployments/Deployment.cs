@@ -26,6 +26,18 @@ enum DeploymentKind
 
     /// <summary>One of the project's own tasks.</summary>
     Task,
+
+    /// <summary>A release is made the live one beside the old one, which runs on; data is not touched.</summary>
+    Current,
+
+    /// <summary>A release runs: the live one, or another beside it.</summary>
+    Start,
+
+    /// <summary>A release ends; its files stay.</summary>
+    Stop,
+
+    /// <summary>Brand-new instances of a release that runs.</summary>
+    Restart,
 }
 
 /// <summary>How a deployment ended. A closed list: there were never just two.</summary>

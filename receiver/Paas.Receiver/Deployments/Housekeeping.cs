@@ -10,7 +10,7 @@ using Paas.Receiver.Storage;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>Keeps N releases with their archives and data, never fewer than a rollback needs (R3.3, A13); writes the record beside each archive.</summary>
-sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, DeploymentLogs logs, GitProgram git, int keep)
+sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations formations, Fleet fleet, DeploymentLogs logs, GitProgram git, int keep)
 {
     /// <summary>Below this many free bytes nothing is begun: the journal itself must always find room.</summary>
     const long LeastFree = 32L << 20;
@@ -50,7 +50,7 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, D
         var project = live.Project;
         var wentLive = madeLive ? journal.WentLive(project).Append(new WentLive(deployment, live.Id)).ToList() : journal.WentLive(project);
         ReleaseId[] needed = [deployment, .. journal.BackupsByHand(project).Take(keep)];
-        var kept = Retention.Keep(wentLive, keep + 1, live.Id);
+        IReadOnlyList<ReleaseId> kept = [.. Retention.Keep(wentLive, keep + 1, live.Id).Union(formations.Started(project)).Union(fleet.Running(project))];
         foreach (var release in releases.List(project).Where(release => release is { LiveAt: not null, Pruned: false } && !kept.Contains(release.Id)))
         {
             releases.MarkPruned(release);
@@ -65,6 +65,20 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Fleet fleet, D
         logs.Prune(project, KeptLogs);
         PackLater(project);
         return Task.CompletedTask;
+    }
+
+    /// <summary>PM-69: what a release left on the disk goes; its record stays, and so does the data that other releases left.</summary>
+    /// <exception cref="Refusal">It is live or runs.</exception>
+    public void Deregister(Release release)
+    {
+        if (releases.CurrentId(release.Project) == release.Id || fleet.Running(release.Project).Contains(release.Id))
+        {
+            throw new Refusal($"{release} {(releases.CurrentId(release.Project) == release.Id ? "is the live release" : $"runs: corpus stop {release.Project.Name} {release}")}");
+        }
+
+        releases.MarkPruned(release);
+        fleet.Forget(release.Project, release.Id);
+        Discard(release.Project, [release.Directory, release.Deliverables]);
     }
 
     /// <summary>Start-up: what a former run had moved out of the way and did not get to delete.</summary>

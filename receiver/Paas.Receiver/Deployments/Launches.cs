@@ -24,7 +24,9 @@ sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Set
 /// Puts together what is needed to run a release: what its own tree declares and the pillar at the commit that the release was made with.
 /// So an old release runs with its old configuration.
 /// </summary>
-sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions, ServiceStore services, ToolchainShelf toolchains)
+sealed class Launches(
+    GitProgram git, Fleet fleet, ProjectUsers users, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions, ReleaseStore releases,
+    Formations formations, ServiceStore services, ToolchainShelf toolchains)
 {
     /// <summary>Of an <c>app.json</c>'s generated values, as Heroku makes them.</summary>
     const int SecretLength = 64;
@@ -33,7 +35,7 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
     {
         var manifest = ManifestReader.Read(release.Directory);
         var pillar = await PillarAsync(release, ct);
-        return additions.Of(release.Id).AppliedTo(new Launch
+        return Scaled(additions.Of(release.Id).AppliedTo(new Launch
         {
             Project = release.Project,
             Release = release.Id,
@@ -48,7 +50,55 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
             Services = services.Provide(release.Project, manifest.Application),
             StartTimeout = manifest.Health.Timeout ?? limits.Start,
             StopTimeout = limits.Stop,
-        });
+        }));
+    }
+
+    /// <summary>As it runs beside the live one: without what only the live one has (PM-30, AMB-17).</summary>
+    public async Task<Launch> BesideAsync(Release release, CancellationToken ct = default) => WithoutExclusive(await OfAsync(release, ct));
+
+    public static Launch WithoutExclusive(Launch launch) => launch with { Types = [.. launch.Types.Select(type => type.Exclusive ? type with { Quantity = 0 } : type)] };
+
+    /// <summary>Brings a running release to what is wanted of it now; visitors of instances that go are answered first.</summary>
+    public async Task RescaleAsync(Release release)
+    {
+        var launch = IsLive(release) ? await OfAsync(release) : await BesideAsync(release);
+        await fleet.ScaleAsync(
+            release.Project, release.Id, launch.Types.ToDictionary(type => type.Name, type => type.Quantity), (type, leavers) => visitors.DrainAsync(release, type, leavers, limits.Stop));
+    }
+
+    /// <summary>The same where somebody asked for another number while it was being started.</summary>
+    public async Task RescaleIfAskedAsync(Release release)
+    {
+        var runs = fleet.Quantities(release.Project, release.Id);
+        if (formations.ScaleOf(release.Project).Any(wanted => runs.TryGetValue(wanted.Key, out var quantity) && quantity != wanted.Value))
+        {
+            await RescaleAsync(release);
+        }
+    }
+
+    /// <summary>Visitors of a live release that is stopped are told that nobody is there.</summary>
+    public async Task IntroduceAsync(Release release, CancellationToken ct)
+    {
+        visitors.Introduce(release, await OfAsync(release, ct));
+        visitors.Meet(release);
+    }
+
+    /// <summary>The live release, and somebody stopped it.</summary>
+    public bool IsStopped(Release release) => formations.Runs(release.Id) == false;
+
+    /// <summary>It runs on when it is not the live one any more, after a restart of the receiver too.</summary>
+    public void Keep(Release release) => formations.Want(release.Project, release.Id, true);
+
+    /// <summary>It runs when it is the live one, as all do.</summary>
+    public void Unkeep(Release release) => formations.Want(release.Project, release.Id, null);
+
+    bool IsLive(Release release) => releases.CurrentId(release.Project) == release.Id;
+
+    Launch Scaled(Launch launch)
+    {
+        var scale = formations.ScaleOf(launch.Project);
+        return scale.Count == 0 ? launch
+            : launch with { Types = [.. launch.Types.Select(type => scale.TryGetValue(type.Name, out var wanted) ? type with { Quantity = wanted } : type)] };
     }
 
     /// <summary>As it is started: with its version of a language, behind what buildpacks want done first.</summary>
@@ -149,11 +199,12 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
     /// <summary>What somebody put into the data, or a backup brought back as somebody else's, is the project's own again.</summary>
     public Task GiveDataAsync(Project project) => Task.Run(() => users.GiveData(project));
 
-    /// <summary>Every instance of the release answers, and visitors meet it; what runs already is left alone.</summary>
+    /// <summary>Every instance of the release answers, and visitors meet it when it is the live one; what runs already is left alone.</summary>
     /// <exception cref="Refusal">It does not come up.</exception>
     public async Task BringUpAsync(Release release, CancellationToken ct = default)
     {
-        var launch = await OfAsync(release, ct);
+        var isLive = IsLive(release);
+        var launch = isLive ? await OfAsync(release, ct) : await BesideAsync(release, ct);
         if (!fleet.Running(release.Project).Contains(release.Id))
         {
             await fleet.StartAsync(launch, ct);
@@ -166,7 +217,10 @@ sealed class Launches(GitProgram git, Fleet fleet, ProjectUsers users, Visitors 
         }
 
         visitors.Introduce(release, launch);
-        visitors.Meet(release);
+        if (isLive)
+        {
+            visitors.Meet(release);
+        }
     }
 
     /// <summary>

@@ -12,7 +12,7 @@ namespace Paas.Receiver.Deployments;
 /// </summary>
 sealed partial class Recovery(
     Journal journal, ProjectStore projects, ReleaseStore releases, DeploymentQueue queue, Deployer deployer, DeploymentLogs logs, GitProgram git,
-    Archivist archivist, Launches launches, Fleet fleet, Visitors visitors, ILogger<Recovery> logger)
+    Archivist archivist, Launches launches, Formations formations, Fleet fleet, Visitors visitors, ILogger<Recovery> logger)
 {
     /// <summary>How many applications are brought up at once after a reboot.</summary>
     const int AtOnce = 4;
@@ -41,13 +41,15 @@ sealed partial class Recovery(
                 visitors.Expect(project);
                 live.Add(release);
             }
+
+            live.AddRange(formations.Started(project).Where(id => id != releases.CurrentId(project)).Select(id => releases.Find(project, id)).OfType<Release>().Where(beside => !beside.Pruned));
         }
 
         _ = Task.Run(() => Parallel.ForEachAsync(live, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct }, BringUpAsync), ct);
     }
 
     /// <summary>
-    /// Of what still runs, the live releases: `current` names the old one until the new one is promoted, so whatever else is found must go,
+    /// Of what still runs, the live releases and those started beside them: `current` names the old one until the new one is promoted, so whatever else is found must go,
     /// before any data is put back under it.
     /// </summary>
     async Task<List<Launch>> SurvivorsAsync(CancellationToken ct)
@@ -55,9 +57,13 @@ sealed partial class Recovery(
         var survivors = new List<Launch>();
         foreach (var (key, id) in fleet.Found())
         {
-            if (projects.Find(key) is { } project && releases.CurrentId(project) is { } current && current == id && releases.Find(project, id) is { } release)
+            if (projects.Find(key) is { } project && releases.Find(project, id) is { Pruned: false } release)
             {
-                survivors.Add(await launches.OfAsync(release, ct));
+                var isLive = releases.CurrentId(project) == id;
+                if (formations.Runs(id) ?? isLive)
+                {
+                    survivors.Add(isLive ? await launches.OfAsync(release, ct) : await launches.BesideAsync(release, ct));
+                }
             }
         }
 
@@ -168,7 +174,14 @@ sealed partial class Recovery(
     {
         try
         {
-            await launches.BringUpAsync(release, ct);
+            if (launches.IsStopped(release))
+            {
+                await launches.IntroduceAsync(release, ct);
+            }
+            else
+            {
+                await launches.BringUpAsync(release, ct);
+            }
         }
         catch (Exception e)
         {

@@ -2,11 +2,12 @@ using Paas.Receiver.Archives;
 using Paas.Receiver.Git;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
+using Paas.Receiver.Runtimes;
 
 namespace Paas.Receiver.Deployments;
 
 /// <summary>A kept release again (R11.*): its code, its configuration and, unless told otherwise, the data as it left it. Builds nothing.</summary>
-sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Archivist archivist, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal)
+sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Archivist archivist, Launches launches, ProjectHooks projectHooks, Bounces bounces, Fleet fleet, Visitors visitors, Journal journal)
 {
     public async Task<Release> RunAsync(Run run, CancellationToken ct)
     {
@@ -46,8 +47,47 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
             run.Log.Mask(secret);
         }
 
+        await StopBesideAsync(target);
         await bounces.OfRollback(target, dataFrom).ChangeOverAsync(bounces.Prepare(run, target, projectHooks.For(run, pillar), dataFrom), ct);
         return target;
+    }
+
+    /// <summary>A release that is there already becomes the live one (PM-62): it starts where it does not run yet, and the old one runs on.</summary>
+    public async Task<Release> MakeCurrentAsync(Run run, CancellationToken ct)
+    {
+        var all = releases.List(run.Project).Where(release => !release.Pruned && (release.LiveAt is not null || Directory.Exists(release.Directory))).ToList();
+        var target = all.FirstOrDefault(release => release.Number == run.Request.TargetRelease)
+            ?? throw new Refusal($"there is no release v{run.Request.TargetRelease} of {run.Project} that could be made current{Kept(all)}");
+        if (target.Id == run.Old?.Id)
+        {
+            throw new Refusal($"{target} is live already");
+        }
+
+        journal.LeadsTo(run.Id, target.Id, target.Number);
+        run.Log.Title($"Making {target} ({target.Commit[..8]}) the live release of {run.Project}");
+        await run.Steps.RunAsync(
+            Step.CheckOut,
+            async () =>
+            {
+                await new GitRepository(run.Project.ProjectRepository, git).CheckOutAsync(target.Commit, run.Project.Checkout, ct);
+                await UnpackIfGoneAsync(target, ct);
+            },
+            new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit));
+        var pillar = await launches.PillarAsync(target, ct);
+        foreach (var secret in pillar.Secrets)
+        {
+            run.Log.Mask(secret);
+        }
+
+        await Bounces.ByHand.ChangeOverAsync(bounces.Prepare(run, target, projectHooks.For(run, pillar)), ct);
+        return target;
+    }
+
+    /// <summary>A release that somebody started beside the live one must not be at the data while that is exchanged.</summary>
+    async Task StopBesideAsync(Release target)
+    {
+        visitors.Forget(target.Project, target.Id);
+        await fleet.StopAsync(target.Project, target.Id);
     }
 
     /// <summary>Refused before anything is touched: no such release, not kept any more, live already.</summary>

@@ -45,6 +45,9 @@ static class Step
     /// <summary>12. The RFC's upgrade, visitors still held (R9.11).</summary>
     public const string Upgrade = "upgrade";
 
+    /// <summary>12'. What may run in one release only changes over: the old one's ends, then the new one's starts (PM-31).</summary>
+    public const string Exclusive = "exclusive";
+
     /// <summary>13. One rename: <c>deploy/current</c>.</summary>
     public const string Promote = "promote";
 
@@ -70,5 +73,5 @@ static class Step
     public static readonly IReadOnlyList<string> Behind = [Retire, Prune, Notify];
 
     public static readonly IReadOnlyList<string> All =
-        [CheckOut, Configure, Build, Seal, Bundle, Hold, Stop, BackUp, Restore, Release, Start, Healthy, Upgrade, Promote, Switch, Settle, Retire, Prune, Notify];
+        [CheckOut, Configure, Build, Seal, Bundle, Hold, Stop, BackUp, Restore, Release, Start, Healthy, Upgrade, Exclusive, Promote, Switch, Settle, Retire, Prune, Notify];
 }

@@ -22,6 +22,7 @@ namespace Paas.Receiver.Deployments;
 [JsonDerivedType(typeof(RestoreData), "restore-data")]
 [JsonDerivedType(typeof(ReloadDumps), "reload-dumps")]
 [JsonDerivedType(typeof(StopRelease), "stop-release")]
+[JsonDerivedType(typeof(StartExclusiveAgain), "start-exclusive-again")]
 [JsonDerivedType(typeof(PointCurrentAt), "point-current-at")]
 [JsonDerivedType(typeof(TurnVisitorsBack), "turn-visitors-back")]
 abstract record Undo
@@ -139,6 +140,19 @@ sealed record StartAgain(string Release) : Undo
             await way.Launches.BringUpAsync(release);
             await way.Launches.TryHooksAsync(release, "post_start", way.Deployment, way.Log);
             way.Log.Detail($"{release} runs again");
+        }
+    }
+}
+
+/// <summary>AMB-20: what ran in the old release only runs there again.</summary>
+sealed record StartExclusiveAgain(string Release, string Next) : Undo
+{
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        await way.Fleet.StopExclusiveAsync(way.Project, ReleaseId.TryParse(Next)!);
+        if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release)
+        {
+            await way.Launches.RescaleAsync(release);
         }
     }
 }

@@ -164,6 +164,19 @@ sealed partial class Visitors
         }
     }
 
+    /// <summary>The same for some instances of one type, which are not among the release's any more.</summary>
+    public Task DrainAsync(Release release, string type, IEnumerable<Runtimes.Backend> leavers, TimeSpan deadline) =>
+        router.DrainAsync(Key(release.Project, type), [.. leavers.Select(Reachable)], deadline);
+
+    /// <summary>For a moment visitors of the project are answered by both (PM-63, PM-64).</summary>
+    public void MeetBoth(Release old, Release next)
+    {
+        foreach (var type in WebTypes(next.Id).Intersect(WebTypes(old.Id)))
+        {
+            router.Retarget(Key(next.Project, type), [.. Backends(old.Project, old.Id, type), .. Backends(next.Project, next.Id, type)]);
+        }
+    }
+
     /// <summary>The project's names lead nowhere, as before its first release.</summary>
     public void Close(Project project)
     {
@@ -215,7 +228,9 @@ sealed partial class Visitors
     IReadOnlyList<string> WebTypes(ReleaseId id) => known.TryGetValue(id.Value, out var release) ? release.WebTypes : [];
 
     List<Backend> Backends(Project project, ReleaseId id, string type) =>
-        [.. fleet.Backends(project, id, type).Select(backend => new Backend(backend.Address.Address.ToString(), backend.Address.Port))];
+        [.. fleet.Backends(project, id, type).Select(Reachable)];
+
+    static Backend Reachable(Runtimes.Backend backend) => new(backend.Address.Address.ToString(), backend.Address.Port);
 
     Introduction? LiveOf(Project project) =>
         serving.TryGetValue(project.Key, out var live) ? known.GetValueOrDefault(live.Id.Value) : null;

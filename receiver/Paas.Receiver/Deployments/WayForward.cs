@@ -10,15 +10,15 @@ namespace Paas.Receiver.Deployments;
 /// From "the new release is the live one" to the end of its deployment, after a failure or a crash on that stretch: nothing is taken back any more,
 /// so what is left is done. Harmless to walk twice or in vain.
 /// </summary>
-sealed class WayForward(Journal journal, ReleaseStore releases, Launches launches, Fleet fleet, Visitors visitors, Bundler bundler, GitProgram git)
+sealed class WayForward(Journal journal, ReleaseStore releases, Launches launches, Fleet fleet, Visitors visitors, Formations formations, Bundler bundler, GitProgram git)
 {
-    /// <param name="previous">What was live before; nothing of it runs when this returns.</param>
+    /// <param name="previous">What was live before; unless it was to run on, nothing of it runs when this returns.</param>
     public async Task WalkAsync(Deployment deployment, Release release, ReleaseId? previous)
     {
         releases.RecordPromotion(release, previous, deployment.ReleaseId);
         journal.Keep(deployment.ReleaseId);
         await launches.BringUpAsync(release);
-        if (previous is not null)
+        if (previous is not null && formations.Runs(previous) != true)
         {
             await fleet.StopAsync(release.Project, previous);
             visitors.Forget(release.Project, previous);

@@ -58,7 +58,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         return new Manifest
         {
             Source = source,
-            ProcessTypes = [.. instances.Select(instance => new ProcessType(instance.Type.Name, instance.Command, instance.Type.Quantity, Web: !instance.Type.Standalone) { Toolchain = ToolchainOf(instance.Type.Runtime) })],
+            ProcessTypes = [.. instances.Select(instance => new ProcessType(instance.Type.Name, instance.Command, instance.Type.Quantity, Web: !instance.Type.Standalone, instance.Type.Exclusive) { Toolchain = ToolchainOf(instance.Type.Runtime) })],
             BuildCommands = [.. prepare.Select(use => use.Script)],
             Build = paas.Build,
             Strategy = paas.Strategy,
@@ -150,7 +150,6 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         };
         instance.NoOthers();
         NotYet(instance, "crons", "cron entries are not run yet");
-        NotYet(instance, "exclusive", "exclusive is not kept yet: use 'paas: {strategy: downthenup}'");
         return (type, startup.Count == 0 ? launch : AfterStartup(startup.Select(command => command.Script), launch), startTimeout, instance.Line, instance.PathOf("name"));
     }
 

@@ -3,7 +3,8 @@ namespace Paas.Receiver.Projects;
 /// <summary>One kind of process a release runs, as declared. Immutable.</summary>
 /// <param name="Command">A line for <c>sh -c</c>, run in the instance's copy of the release.</param>
 /// <param name="Web">It listens on <c>PORT</c> and gets routes.</param>
-sealed record ProcessType(string Name, string Command, int Quantity, bool Web)
+/// <param name="Exclusive">It runs in the live release only, and never in two at once (PM-30, PM-31).</param>
+sealed record ProcessType(string Name, string Command, int Quantity, bool Web, bool Exclusive = false)
 {
     /// <summary>The version of a language that it runs with; null for whatever the machine's search path has.</summary>
     public WantedToolchain? Toolchain { get; init; }

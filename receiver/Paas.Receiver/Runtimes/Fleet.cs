@@ -18,7 +18,8 @@ sealed partial class Fleet : IAsyncDisposable
     /// <summary>How many instances are brought up at once when the whole machine comes back.</summary>
     static readonly int AtOnce = System.Environment.ProcessorCount * 4;
 
-    readonly ConcurrentDictionary<(string, ReleaseId), Slot[]> running = new();
+    readonly ConcurrentDictionary<(string, ReleaseId), Crew> running = new();
+    readonly Lock recruiting = new();
     readonly FleetSettings settings;
     readonly Nursery nursery;
     readonly InstanceLogs logs;
@@ -55,11 +56,16 @@ sealed partial class Fleet : IAsyncDisposable
     /// </summary>
     public async Task<Verdict> HealthyAsync(Project project, ReleaseId release, CancellationToken ct)
     {
-        if (!running.TryGetValue((project.Key, release), out var slots))
+        if (!running.TryGetValue((project.Key, release), out var crew))
         {
             return Verdict.Stopped;
         }
 
+        return await HealthyAsync(crew.Slots, ct);
+    }
+
+    static async Task<Verdict> HealthyAsync(Slot[] slots, CancellationToken ct)
+    {
         await foreach (var verdict in Task.WhenEach(slots.Select(slot => slot.FirstVerdict)).WithCancellation(ct))
         {
             if (await verdict is { IsHealthy: false } unhealthy)
@@ -98,15 +104,91 @@ sealed partial class Fleet : IAsyncDisposable
     /// <summary>SIGTERM to each instance's group, SIGKILL after the stop timeout, also to what forked away. Returns when nothing is left. A release that does not run is no error.</summary>
     public async Task StopAsync(Project project, ReleaseId release)
     {
-        if (running.TryRemove((project.Key, release), out var slots))
+        if (running.TryRemove((project.Key, release), out var crew))
         {
-            await Task.WhenAll(slots.Select(slot => slot.StopAsync()));
-            foreach (var slot in slots)
-            {
-                slot.Dispose();
-            }
+            await DismissAsync(crew.Slots);
         }
     }
+
+    /// <summary>
+    /// So many of these types from now on, as long as the release runs. Returns when the new ones are started and those that went have ended; before they are told
+    /// to end nothing is sent to them any more. A release that does not run is no error.
+    /// </summary>
+    /// <param name="drain">Waits until nobody is being answered by these instances of a type; null ends them at once.</param>
+    public async Task ScaleAsync(
+        Project project, ReleaseId release, IReadOnlyDictionary<string, int> quantities, Func<string, IReadOnlyList<Backend>, Task>? drain = null)
+    {
+        List<Slot> recruits = [], leavers = [];
+        lock (recruiting)
+        {
+            if (!running.TryGetValue((project.Key, release), out var crew))
+            {
+                return;
+            }
+
+            var launch = crew.Launch with
+            {
+                Types = [.. crew.Launch.Types.Select(type => quantities.TryGetValue(type.Name, out var wanted) ? type with { Quantity = wanted } : type)],
+            };
+            foreach (var type in launch.Types.Where(type => quantities.ContainsKey(type.Name)))
+            {
+                var present = crew.Slots.Where(slot => slot.Type.Name == type.Name).ToList();
+                leavers.AddRange(present.Where(slot => slot.Number > type.Quantity));
+                recruits.AddRange(Enumerable.Range(1, type.Quantity).Except(present.Select(slot => slot.Number)).Select(number => NewSlot(launch, type, number)));
+            }
+
+            running[launch.Key] = new Crew(launch, [.. crew.Slots.Except(leavers), .. recruits]);
+        }
+
+        recruits.ForEach(slot => slot.Begin());
+        await LeaveAsync(project, release, leavers, drain);
+        await Task.WhenAll(recruits.Select(slot => slot.Spawned));
+    }
+
+    /// <summary>Ends what of a running release only the live one may have.</summary>
+    public Task StopExclusiveAsync(Project project, ReleaseId release) => ScaleAsync(
+        project, release, running.TryGetValue((project.Key, release), out var crew) ? crew.Launch.Types.Where(type => type.Exclusive).ToDictionary(type => type.Name, _ => 0) : []);
+
+    /// <summary>
+    /// A brand-new instance in every place, beside the old ones, which go once all new ones are healthy; exclusive types' old ones go first (PM-31). After an
+    /// unhealthy verdict of what may run beside, everything is as it was.
+    /// </summary>
+    public async Task<Verdict> RenewAsync(Launch launch, Func<string, IReadOnlyList<Backend>, Task> drain, CancellationToken ct)
+    {
+        launch.Check();
+        var beside = launch.Types.Where(type => !type.Exclusive).SelectMany(type => SlotsFor(launch, type)).ToArray();
+        Array.ForEach(beside, slot => slot.Begin());
+        try
+        {
+            if (await HealthyAsync(beside, ct) is { IsHealthy: false } unhealthy)
+            {
+                await DismissAsync(beside);
+                return unhealthy;
+            }
+        }
+        catch
+        {
+            await DismissAsync(beside);
+            throw;
+        }
+
+        Slot[] before;
+        lock (recruiting)
+        {
+            before = running.TryGetValue(launch.Key, out var crew) ? crew.Slots : [];
+            running[launch.Key] = new Crew(launch, [.. beside, .. before.Where(slot => slot.Type.Exclusive)]);
+        }
+
+        await LeaveAsync(launch.Project, launch.Release, [.. before.Where(slot => !slot.Type.Exclusive)], drain);
+        var exclusive = launch.Types.Where(type => type.Exclusive).ToDictionary(type => type.Name, type => type.Quantity);
+        await ScaleAsync(launch.Project, launch.Release, exclusive.ToDictionary(type => type.Key, _ => 0), drain);
+        await ScaleAsync(launch.Project, launch.Release, exclusive, drain);
+        return await HealthyAsync(launch.Project, launch.Release, ct);
+    }
+
+    /// <summary>How many of each type a running release has places for; empty when it does not run.</summary>
+    public IReadOnlyDictionary<string, int> Quantities(Project project, ReleaseId release) =>
+        running.TryGetValue((project.Key, release), out var crew) ? crew.Launch.Types.ToDictionary(type => type.Name, type => type.Quantity) : [];
 
     /// <summary>Where requests for a process type go right now; empty when nothing of it is healthy.</summary>
     public IReadOnlyList<Backend> Backends(Project project, ReleaseId release, string type) =>
@@ -246,10 +328,10 @@ sealed partial class Fleet : IAsyncDisposable
     {
         foreach (var key in running.Keys)
         {
-            if (running.TryRemove(key, out var slots))
+            if (running.TryRemove(key, out var crew))
             {
-                await Task.WhenAll(slots.Select(slot => slot.AbandonAsync()));
-                foreach (var slot in slots)
+                await Task.WhenAll(crew.Slots.Select(slot => slot.AbandonAsync()));
+                foreach (var slot in crew.Slots)
                 {
                     slot.Dispose();
                 }
@@ -259,15 +341,12 @@ sealed partial class Fleet : IAsyncDisposable
         await nursery.ClearedAsync();
     }
 
-    Slot[] SlotsOf(Project project, ReleaseId release) => running.GetValueOrDefault((project.Key, release)) ?? [];
+    Slot[] SlotsOf(Project project, ReleaseId release) => running.TryGetValue((project.Key, release), out var crew) ? crew.Slots : [];
 
     Slot[] Begin(Launch launch, IReadOnlyDictionary<(string, int), Instance> adopted)
     {
-        var slots =
-            (from type in launch.Types
-             from number in Enumerable.Range(1, type.Quantity)
-             select new Slot(launch, type, number, nursery, time, Tell, Tell)).ToArray();
-        if (!running.TryAdd(launch.Key, slots))
+        var slots = launch.Types.SelectMany(type => SlotsFor(launch, type)).ToArray();
+        if (!running.TryAdd(launch.Key, new Crew(launch, slots)))
         {
             return SlotsOf(launch.Project, launch.Release);
         }
@@ -278,6 +357,39 @@ sealed partial class Fleet : IAsyncDisposable
         }
 
         return slots;
+    }
+
+    IEnumerable<Slot> SlotsFor(Launch launch, ProcessType type) => Enumerable.Range(1, type.Quantity).Select(number => NewSlot(launch, type, number));
+
+    Slot NewSlot(Launch launch, ProcessType type, int number) => new(launch, type, number, nursery, time, Tell, Tell);
+
+    /// <summary>They are not among the release's any more: nothing new comes to them, and when nobody is being answered they end.</summary>
+    async Task LeaveAsync(Project project, ReleaseId release, IReadOnlyList<Slot> leavers, Func<string, IReadOnlyList<Backend>, Task>? drain)
+    {
+        if (leavers.Count == 0)
+        {
+            return;
+        }
+
+        Tell(() => Changed?.Invoke(project, release));
+        await Task.WhenAll(leavers.GroupBy(slot => slot.Type.Name).Select(async type =>
+        {
+            if (drain is not null)
+            {
+                await drain(type.Key, [.. type.Select(slot => slot.Backend).OfType<Backend>()]);
+            }
+
+            await DismissAsync([.. type]);
+        }));
+    }
+
+    static async Task DismissAsync(Slot[] slots)
+    {
+        await Task.WhenAll(slots.Select(slot => slot.StopAsync()));
+        foreach (var slot in slots)
+        {
+            slot.Dispose();
+        }
     }
 
     void Tell(Slot slot) => Tell(() => Changed?.Invoke(slot.Launch.Project, slot.Launch.Release));
@@ -316,6 +428,9 @@ sealed partial class Fleet : IAsyncDisposable
             Log.CouldNotClear(logger, e, Path.GetFileName(directory));
         }
     }
+
+    /// <summary>A running release: how it was started, and a slot for each process of it. Replaced as a whole, never changed.</summary>
+    sealed record Crew(Launch Launch, Slot[] Slots);
 
     static partial class Log
     {

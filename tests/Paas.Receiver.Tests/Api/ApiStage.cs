@@ -101,6 +101,8 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Domains>()
             .AddSingleton<Visitors>()
             .AddSingleton<AdditionStore>()
+            .AddSingleton<Formations>()
+            .AddSingleton<Operations>()
             .AddSingleton<Launches>()
             .AddSingleton<ProjectHooks>()
             .AddSingleton<Bounces>()
