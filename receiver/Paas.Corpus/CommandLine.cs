@@ -70,6 +70,8 @@ static class CommandLine
             DestroyCommand.Create(surroundings),
             StatusCommand.Create(surroundings),
             ReleasesCommand.Create(surroundings),
+            PromoteCommand.Create(surroundings),
+            SigningKeyCommand.Create(surroundings),
             RollbackCommand.Create(surroundings),
             BackupCommand.Create(surroundings),
             RestoreCommand.Create(surroundings),

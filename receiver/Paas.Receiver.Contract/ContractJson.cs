@@ -21,6 +21,8 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(Page<TokenSummary>))]
 [JsonSerializable(typeof(AcceptedWork))]
 [JsonSerializable(typeof(OutcomeEvent))]
+[JsonSerializable(typeof(ReleaseSummary))]
+[JsonSerializable(typeof(PromoteOrder))]
 [JsonSerializable(typeof(RollbackOrder))]
 [JsonSerializable(typeof(BackupOrder))]
 [JsonSerializable(typeof(RestoreOrder))]

@@ -61,14 +61,14 @@ public sealed record EnvironmentSummary
 /// <param name="Mode">By the type unless it is given.</param>
 /// <param name="QuotaGigabytes">A multiple of 5.</param>
 public sealed record EnvironmentOrder(
-    string? Type = null, string? Name = null, string? Host = null, string? Mode = null, IReadOnlyDictionary<string, string>? Tags = null, int? QuotaGigabytes = null, string? ReleaseSource = null);
+    string? Type = null, string? Name = null, string? Host = null, string? Mode = null, IReadOnlyDictionary<string, string>? Tags = null, int? QuotaGigabytes = null, string? ReleaseSource = null, string? ReleaseToken = null);
 
 /// <summary>Asks for changes to an environment; what is left out stays.</summary>
 /// <param name="Tags">All of them from now on.</param>
 /// <param name="QuotaGigabytes">0 takes the limit away.</param>
 /// <param name="ReleaseSource">Empty takes it away.</param>
 public sealed record EnvironmentChange(
-    string? Mode = null, IReadOnlyDictionary<string, string>? Tags = null, int? QuotaGigabytes = null, string? ReleaseSource = null);
+    string? Mode = null, IReadOnlyDictionary<string, string>? Tags = null, int? QuotaGigabytes = null, string? ReleaseSource = null, string? ReleaseToken = null);
 
 /// <summary>A project that is there, and where to push to: paths on the same receiver.</summary>
 public sealed record ProjectMade(string Environment, string Name, string Url, string Repository, string PillarRepository, bool IsNew);
@@ -166,6 +166,14 @@ public sealed record ReleaseSummary
     public string? ArchiveDigest { get; init; }
 
     public long? ArchiveBytes { get; init; }
+
+    /// <summary>Of the tree that the archive holds.</summary>
+    public string? ContentDigest { get; init; }
+
+    /// <summary>Base64 of an ECDSA P-256 signature over what the archive is, and the key that it was made with.</summary>
+    public string? Signature { get; init; }
+
+    public string? SignedBy { get; init; }
 }
 
 /// <summary>One run of the pipeline.</summary>
@@ -224,6 +232,11 @@ public sealed record AcceptedWork(string Id, string Url, string Log);
 /// <param name="Outcome">As in <see cref="DeploymentSummary.Outcome"/>.</param>
 /// <param name="Succeeded">What was asked for is live.</param>
 public sealed record OutcomeEvent(string Outcome, bool Succeeded);
+
+/// <summary>Asks for a release that was cooked elsewhere. Without a release and a commit it is the one that is live there.</summary>
+/// <param name="From">An environment of the same receiver; null is where the environment takes releases from.</param>
+/// <param name="Release">By its number there.</param>
+public sealed record PromoteOrder(string? From = null, int? Release = null, string? Commit = null);
 
 /// <summary>Asks for a rollback.</summary>
 /// <param name="Release">Null means the release before the live one.</param>

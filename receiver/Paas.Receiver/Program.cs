@@ -88,6 +88,8 @@ services.AddSingleton<DraftBuilder>();
 services.AddSingleton<IBackingService, ParametersService>();
 services.AddSingleton<IBackingService, FilesystemService>();
 services.AddSingleton<ServiceStore>();
+services.AddSingleton(new Signatures(options.State, options.TrustedKeys));
+services.AddSingleton<ReleaseSources>();
 services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(
@@ -120,6 +122,8 @@ services.AddSingleton<Launches>();
 services.AddSingleton<ProjectHooks>();
 services.AddSingleton<Bounces>();
 services.AddSingleton<CookingWorkflow>();
+services.AddSingleton<FinalWorkflow>();
+services.AddSingleton<WorkingCopies>();
 services.AddSingleton<RollbackWorkflow>();
 services.AddSingleton<Upkeep>();
 services.AddSingleton(provider => new Housekeeping(

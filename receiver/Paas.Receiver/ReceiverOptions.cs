@@ -39,6 +39,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_DEPLOY_BRANCHES</c>: comma separated; a push to one of these deploys.</summary>
     public IReadOnlyList<string> DeployBranches { get; init; } = ["main", "master"];
 
+    /// <summary><c>PAAS_TRUSTED_KEYS</c>: comma separated; files with the public keys of receivers whose archives are unpacked here, or directories of them.</summary>
+    public IReadOnlyList<string> TrustedKeys { get; init; } = [];
+
     /// <summary><c>PAAS_KEEP_RELEASES</c>: releases kept beside what a rollback needs (A13).</summary>
     public int KeepReleases { get; init; } = 3;
 
@@ -130,6 +133,7 @@ sealed record ReceiverOptions
             DefaultEnvironment = DefaultEnvironmentOf(configuration["PAAS_DEFAULT_ENVIRONMENT"], Path.TrimEndingDirectorySeparator(root), mistakes),
             EnvironmentTypes = TypesOf(configuration["PAAS_ENVIRONMENT_TYPES"], mistakes),
             DeployBranches = Names(configuration["PAAS_DEPLOY_BRANCHES"]) ?? ["main", "master"],
+            TrustedKeys = Names(configuration["PAAS_TRUSTED_KEYS"]) ?? [],
             KeepReleases = Number(configuration, "PAAS_KEEP_RELEASES", 3, mistakes),
             StartTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_START_TIMEOUT", 60, mistakes)),
             StopTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_STOP_TIMEOUT", 20, mistakes)),
@@ -156,6 +160,7 @@ sealed record ReceiverOptions
             Telling = TellingOptions.From(configuration, configuration["PAAS_DOMAIN"] ?? "localhost", mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
+        mistakes.AddRange(options.TrustedKeys.Where(path => !Path.Exists(path)).Select(path => $"PAAS_TRUSTED_KEYS: there is no '{path}'"));
         if (options.AdminToken is { Length: < 16 })
         {
             mistakes.Add("PAAS_ADMIN_TOKEN: at least 16 characters");

@@ -22,7 +22,7 @@ static class InitEnvCommand
             using var client = new ReceiverClient(Target.At(parsed.GetValue(endpoint)!, surroundings), surroundings);
             var order = new EnvironmentOrder(
                 parsed.GetValue(type), parsed.GetValue(name), parsed.GetValue(host), parsed.GetValue(mode), CommandLine.TagsOf(parsed.GetValue(tags)),
-                parsed.GetValue(quota), parsed.GetValue(source));
+                parsed.GetValue(quota), parsed.GetValue(source), surroundings.Variable("PAAS_RELEASES_TOKEN"));
             var made = await client.PostAsync("api/v1/environments", order, ContractJson.Default.EnvironmentOrder, ContractJson.Default.EnvironmentSummary, ct);
             await surroundings.Out.WriteLineAsync(
                 parsed.GetValue(json) ? System.Text.Json.JsonSerializer.Serialize(made, ContractJson.Default.EnvironmentSummary) : made!.Uuid.ToString());

@@ -30,6 +30,7 @@ static class ApiEndpoints
         var api = app.MapGroup("/api/v1");
         api.MapEnvironments();
         api.MapProjects();
+        api.MapReleases();
         api.MapDeployments();
         api.MapData();
         api.MapApplicationLogs();

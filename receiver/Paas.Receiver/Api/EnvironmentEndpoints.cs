@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Paas.Receiver.Access;
+using Paas.Receiver.Archives;
 using Paas.Receiver.Contract;
 using Paas.Receiver.Deployments;
 using Paas.Receiver.Git;
@@ -67,7 +68,8 @@ static class EnvironmentEndpoints
             Mode = order.Mode is null ? fresh.Mode : ModeOf(order.Mode),
             Tags = order.Tags is null ? fresh.Tags : Sorted(order.Tags),
             QuotaGigabytes = order.QuotaGigabytes,
-            ReleaseSource = order.ReleaseSource is { Length: > 0 } source ? source : null,
+            ReleaseSource = order.ReleaseSource is { Length: > 0 } source ? Checked(source) : null,
+            ReleaseToken = order.ReleaseToken is { Length: > 0 } token ? token : null,
         });
         return Results.Json(Of(made, context, desk, host), ContractJson.Default.EnvironmentSummary, statusCode: StatusCodes.Status201Created);
     }
@@ -81,7 +83,8 @@ static class EnvironmentEndpoints
             Mode = change.Mode is null ? before.Mode : ModeOf(change.Mode),
             Tags = change.Tags is null ? before.Tags : Sorted(change.Tags),
             QuotaGigabytes = change.QuotaGigabytes switch { null => before.QuotaGigabytes, 0 => null, var quota => quota },
-            ReleaseSource = change.ReleaseSource switch { null => before.ReleaseSource, "" => null, var source => source },
+            ReleaseSource = change.ReleaseSource switch { null => before.ReleaseSource, "" => null, var source => Checked(source) },
+            ReleaseToken = change.ReleaseToken switch { null => before.ReleaseToken, "" => null, var token => token },
         });
         return Results.Json(Of(changed, context, desk, host), ContractJson.Default.EnvironmentSummary);
     }
@@ -132,6 +135,8 @@ static class EnvironmentEndpoints
 
     static SortedDictionary<string, string> Sorted(IReadOnlyDictionary<string, string> tags) =>
         new(tags.ToDictionary(tag => tag.Key, tag => tag.Value ?? ""), StringComparer.Ordinal);
+
+    static string Checked(string source) => ReleaseSources.WhyNot(source) is { } why ? throw new Refusal(why) : source;
 
     static Mode ModeOf(string text) => Environment.ModeOf(text) ?? throw new Refusal($"'{text}' is no mode: there are editable, cooking and final.");
 

@@ -17,9 +17,6 @@ static class ProjectEndpoints
         api.MapGet("/projects/{environment}/{project}", (string environment, string project, HttpContext context, Desk desk, Summaries summaries) =>
             TypedResults.Ok(summaries.StatusOf(desk.Project(context, environment, project, Permission.View))));
 
-        api.MapGet("/projects/{environment}/{project}/releases", (string environment, string project, HttpContext context, Desk desk, Summaries summaries) =>
-            TypedResults.Ok(new Page<ReleaseSummary>(summaries.ReleasesOf(desk.Project(context, environment, project, Permission.View)))));
-
         api.MapGet("/projects/{environment}/{project}/config", ConfigAsync);
     }
 

@@ -46,10 +46,11 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
         };
     }
 
-    public IReadOnlyList<ReleaseSummary> ReleasesOf(Project project)
+    /// <param name="commit">Only of this one; null is all.</param>
+    public IReadOnlyList<ReleaseSummary> ReleasesOf(Project project, string? commit = null)
     {
         var current = releases.CurrentId(project);
-        return [.. releases.List(project).Select(release => Of(release, current))];
+        return [.. releases.List(project).Where(release => commit is null || release.Commit == commit).Select(release => Of(release, current))];
     }
 
     public DeploymentSummary Of(JournalEntry entry, bool withSteps = false) => new()
@@ -114,6 +115,8 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
 
     public static OutcomeEvent Of(Outcome outcome) => new(Word(outcome), outcome is Outcome.Live or Outcome.LiveButUntidy or Outcome.Done);
 
+    public ReleaseSummary Of(Release release) => Of(release, releases.CurrentId(release.Project));
+
     static ReleaseSummary Of(Release release, ReleaseId? current) => new()
     {
         Number = release.Number,
@@ -127,6 +130,9 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
         Pruned = release.Pruned,
         ArchiveDigest = release.ArchiveDigest,
         ArchiveBytes = release.ArchiveBytes,
+        ContentDigest = release.ContentDigest,
+        Signature = release.Signature,
+        SignedBy = release.SignedBy,
     };
 
     static InstanceSummary Of(InstanceStatus instance, int release) => new()

@@ -25,7 +25,7 @@ sealed record Run(Deployment Deployment, Release? Old, Steps Steps, UndoLog Undo
 /// </remarks>
 sealed class CookingWorkflow(
     ReleaseStore releases, ProjectStore projects, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal,
-    Spares spares)
+    Spares spares, Signatures signatures)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     public async Task<(Release Release, string? Untidy)> RunAsync(Run run, string commit, CancellationToken ct)
@@ -93,19 +93,7 @@ sealed class CookingWorkflow(
             DraftBuilder.Remember(draft, manifestPath);
         });
         steps.LookAt("manifest");
-        var manifest = ManifestReader.Read(draft.Directory);
-        RefuseWithout(manifest.Required, pillar);
-        foreach (var (_, secret) in launches.Defaults(project, manifest).Where(variable => manifest.Generated.Contains(variable.Name)))
-        {
-            log.Mask(secret);
-        }
-
-        foreach (var notice in manifest.Notices)
-        {
-            log.Detail($"note: {notice}");
-        }
-
-        launches.CheckAddresses(project, manifest);
+        var manifest = Declared.In(draft.Directory, run, pillar, launches);
         var types = hooks.Common.Additions.TypesWith(manifest.ProcessTypes);
         log.Detail("runs " + string.Join(", ", types.Select(type => type.Quantity == 1 ? type.Name : $"{type.Name} ×{type.Quantity}")));
 
@@ -149,15 +137,6 @@ sealed class CookingWorkflow(
         ?? (pillar.Document.TryGetProperty("manifest", out var path) && path.ValueKind == System.Text.Json.JsonValueKind.String ? path.GetString() : null)
         ?? (run.Request.Kind == DeploymentKind.Redeploy && run.Old is { } old ? Built.Read(old.Directory).Manifest : null);
 
-    static void RefuseWithout(IReadOnlyDictionary<string, string> required, Pillar pillar)
-    {
-        var missing = required.Where(variable => !pillar.Environment.ContainsKey(variable.Key)).Select(variable => variable.Value.Length == 0 ? variable.Key : $"{variable.Key} ({variable.Value})").ToList();
-        if (missing.Count > 0)
-        {
-            throw new Refusal($"the configuration lacks what app.json requires: {string.Join(", ", missing)}; put it into env: of the pillar");
-        }
-    }
-
     static Func<EnvironmentName?, ProjectName, bool> MayFetch(DeploymentRequest request) =>
         request.Kind != DeploymentKind.Push ? (_, _) => true : request.MayFetch ?? ((_, _) => throw new Refusal("the receiver was restarted and cannot ask any more whose code this push may bring along: push again"));
 
@@ -184,7 +163,8 @@ sealed class CookingWorkflow(
         Directory.CreateDirectory(release.Deliverables, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var stamp = await new GitRepository(release.Project.ProjectRepository, git).CommitTimeAsync(release.Commit, ct);
         var bundle = await bundler.PackAsync(release.Directory, release.ArchiveFile, stamp, ct);
-        releases.RecordArchive(release, bundle.ContentDigest, bundle.ArchiveDigest, bundle.Bytes);
+        var signature = signatures.Sign(new Provenance(release.Project.Name.Value, release.Commit, bundle.ArchiveDigest, bundle.ContentDigest));
+        releases.RecordArchive(release, bundle.ContentDigest, bundle.ArchiveDigest, bundle.Bytes, signature.Value, signature.Key);
         return bundle;
     }
 
@@ -203,7 +183,7 @@ sealed class CookingWorkflow(
         }
     }
 
-    static string Readable(long bytes) => bytes switch
+    public static string Readable(long bytes) => bytes switch
     {
         < 10_000 => $"{bytes} B",
         < 10_000_000 => $"{bytes / 1000} kB",

@@ -1,6 +1,7 @@
 using Paas.Receiver.Access;
 using Paas.Receiver.BackingServices;
 using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
 using Paas.Receiver.Runtimes;
 using Paas.Receiver.Storage;
 
@@ -11,7 +12,7 @@ namespace Paas.Receiver.Deployments;
 /// leaves it as it was; from there on the next start removes the rest.
 /// </summary>
 sealed partial class Demolition(
-    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, DeploymentLogs logs, ILogger<Demolition> logger)
+    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, DeploymentLogs logs, ILogger<Demolition> logger)
 {
     /// <summary>Returns when the project answers nowhere, runs nothing and its name is free.</summary>
     public async Task DestroyAsync(Project project, string by)
@@ -19,6 +20,8 @@ sealed partial class Demolition(
         await queue.CloseAsync(project, by);
         try
         {
+            await spares.StopAsync(project);
+            await copies.StopAsync(project);
             visitors.Depart(project);
             await Task.WhenAll(fleet.Running(project).Select(release => fleet.StopAsync(project, release)));
             Clear(projects.Remove(project));

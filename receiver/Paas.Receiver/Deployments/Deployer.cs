@@ -10,8 +10,8 @@ namespace Paas.Receiver.Deployments;
 /// Runs one deployment by its mode's workflow; on failure walks the ways back; records, tells. The one place that catches everything.
 /// </summary>
 sealed partial class Deployer(
-    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, RollbackWorkflow rollback, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
-    Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, Announcing announcing, ILogger<Deployer> logger)
+    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, FinalWorkflow final, RollbackWorkflow rollback, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
+    Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, WorkingCopies copies, Announcing announcing, ILogger<Deployer> logger)
 {
     /// <summary>Runs it to its end. Never throws: one deployment must never be able to stop another.</summary>
     public async Task<Outcome> RunAsync(Deployment deployment)
@@ -30,6 +30,7 @@ sealed partial class Deployer(
         try
         {
             await spares.StopAsync(project);
+            await copies.StopAsync(project);
             RefuseOtherModes(deployment.Request);
             await RefuseIfStaleAsync(deployment);
             housekeeping.RefuseIfDiskIsFull(project);
@@ -51,6 +52,10 @@ sealed partial class Deployer(
                 outcome = untidy is null ? Outcome.Live : Outcome.LiveButUntidy;
                 Celebrate(release, untidy, steps, log);
                 failure = untidy;
+                if (release.Mode == Mode.Final)
+                {
+                    copies.Show(release, old?.PillarCommit);
+                }
             }
         }
         catch (Exception e)
@@ -202,13 +207,31 @@ sealed partial class Deployer(
         announcing.Tell(deployment, outcome, failure);
     }
 
-    async Task<(Release Release, string? Untidy)> WorkAsync(Run run, CancellationToken ct) => run.Request.Kind switch
+    async Task<(Release Release, string? Untidy)> WorkAsync(Run run, CancellationToken ct)
     {
-        DeploymentKind.Rollback => (await rollback.RunAsync(run, ct), null),
-        DeploymentKind.Redeploy or DeploymentKind.Reconfigure => await cooking.RunAsync(run, run.Old?.Commit ?? throw new Refusal("nothing is deployed yet: push first"), ct),
-        DeploymentKind.Current => (await rollback.MakeCurrentAsync(run, ct), null),
-        _ => await cooking.RunAsync(run, run.Request.NewCommit!, ct),
-    };
+        var request = run.Request;
+        if (request.Kind == DeploymentKind.Rollback)
+        {
+            return (await rollback.RunAsync(run, ct), null);
+        }
+
+        if (request.Kind == DeploymentKind.Current)
+        {
+            return (await rollback.MakeCurrentAsync(run, ct), null);
+        }
+
+        if (request.Kind == DeploymentKind.Promote)
+        {
+            return await final.RunAsync(run, new WantedRelease(request.NewCommit, request.TargetRelease), ct);
+        }
+
+        var commit = request.Kind == DeploymentKind.Push ? request.NewCommit! : run.Old?.Commit ?? throw new Refusal("nothing is deployed yet: push first");
+        return ModeOf(run) == Mode.Final ? await final.RunAsync(run, new WantedRelease(commit), ct) : await cooking.RunAsync(run, commit, ct);
+    }
+
+    /// <summary>What came as an archive comes again as one; everything else as it was asked for, or as its environment has it.</summary>
+    static Mode ModeOf(Run run) =>
+        run.Request.Kind != DeploymentKind.Push && run.Old is { Mode: Mode.Final } ? Mode.Final : run.Request.Mode ?? run.Project.Environment.Mode;
 
     /// <summary>What an earlier deployment could not take back is taken back now: nothing is deployed onto a state that is neither old nor new.</summary>
     async Task MendAsync(Project project, Logs.LogStream log)
@@ -228,8 +251,8 @@ sealed partial class Deployer(
     /// <summary>Why a project cannot be deployed in the mode that is asked for, or its environment's; null when it can.</summary>
     public static string? WhyNot(Project project, Mode? asked) => (asked ?? project.Environment.Mode) switch
     {
-        Mode.Cooking => null,
-        var mode => $"{mode.ToString().ToLowerInvariant()} mode is not there yet: this receiver deploys in cooking mode (-o mode=cooking)",
+        Mode.Editable => "editable mode is not there yet: this receiver deploys in cooking mode (-o mode=cooking)",
+        _ => null,
     };
 
     static void RefuseOtherModes(DeploymentRequest request)

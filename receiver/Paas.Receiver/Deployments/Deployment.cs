@@ -12,6 +12,9 @@ enum DeploymentKind
     /// <summary>The commit that is deployed, again, with today's pillar.</summary>
     Redeploy,
 
+    /// <summary>The archive of a release that another environment, or another receiver, has cooked.</summary>
+    Promote,
+
     /// <summary>A kept release, its configuration and its data.</summary>
     Rollback,
 
@@ -86,7 +89,7 @@ sealed record DeploymentRequest
 
     public string? NewCommit { get; init; }
 
-    /// <summary>For a rollback; null means the one before the live one.</summary>
+    /// <summary>For a rollback; null means the one before the live one. For a promotion, the source's number.</summary>
     public int? TargetRelease { get; init; }
 
     /// <summary>Null means the environment's.</summary>

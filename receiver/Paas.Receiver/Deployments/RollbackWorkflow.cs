@@ -25,7 +25,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
             Step.CheckOut,
             async () =>
             {
-                await new GitRepository(run.Project.ProjectRepository, git).CheckOutAsync(target.Commit, run.Project.Checkout, ct);
+                await new GitRepository(run.Project.ProjectRepository, git).CheckOutIfThereAsync(target.Commit, run.Project.Checkout, ct);
                 if (target.PillarCommit is { } pillar && pillar != run.Old?.PillarCommit)
                 {
                     await new GitRepository(run.Project.PillarRepository, git).CheckOutAsync(pillar, run.Project.PillarCheckout, ct);

@@ -58,6 +58,12 @@ sealed record SetAside(string Release) : Undo
             }
         }
 
+        // What was being unpacked when the receiver died.
+        foreach (var begun in Directory.EnumerateDirectories(way.Project.Build, id.Value + ".*.tmp"))
+        {
+            Storage.DirectoryHandle.Delete(begun);
+        }
+
         var scratch = Path.Combine(way.Project.Build, id.Value + ".work");
         if (Directory.Exists(scratch))
         {
@@ -77,14 +83,14 @@ sealed record PutCheckoutBack(string? Commit, string? PillarCommit = null) : Und
         {
             try
             {
-                await repository.CheckOutAsync(Commit, way.Project.Checkout);
+                await repository.CheckOutIfThereAsync(Commit, way.Project.Checkout);
             }
             catch (CommandFailedException) when (Directory.Exists(way.FailedTree))
             {
                 // The failed tree may be what fills the disk, and what is live goes before evidence.
                 Directory.Delete(way.FailedTree, recursive: true);
                 way.Log.Detail("the failed release's tree was given up to make room");
-                await repository.CheckOutAsync(Commit, way.Project.Checkout);
+                await repository.CheckOutIfThereAsync(Commit, way.Project.Checkout);
             }
         }
         else

@@ -37,6 +37,9 @@ sealed record Wishes
     /// <summary>The manifest to read instead of the usual one (PM-42), relative to the repository.</summary>
     public string? Manifest { get; init; }
 
+    /// <summary>The one place where final mode looks for the archive (<c>Archives.ReleaseSources</c>).</summary>
+    public string? Source { get; init; }
+
     /// <summary>Null for <see cref="None"/>.</summary>
     public string? ToJson() => JsonSerializer.Serialize(this, Compact) is var text and not "{}" ? text : null;
 

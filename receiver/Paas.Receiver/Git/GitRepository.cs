@@ -230,12 +230,33 @@ sealed class GitRepository(string path, GitProgram git)
         }
     }
 
+    /// <summary>The same where the repository has the commit; an archive may be deployed whose commit never came here, and then the directory is empty.</summary>
+    public async Task CheckOutIfThereAsync(string commit, string directory, CancellationToken ct = default)
+    {
+        if (Exists && await HasAsync(commit, ct))
+        {
+            await CheckOutAsync(commit, directory, ct);
+        }
+        else
+        {
+            await EmptyCheckoutAsync(directory);
+        }
+    }
+
+    /// <summary>Brings one commit and what it is made of from another repository on this machine. No ref moves.</summary>
+    public async Task FetchAsync(string otherRepository, string commit, CancellationToken ct = default) =>
+        await In("-c", "protocol.file.allow=always", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--end-of-options", otherRepository, commit).OutputAsync(ct);
+
     /// <summary>The directory of <see cref="CheckOutAsync(string, string, CancellationToken)"/> as it was before the first time.</summary>
     public async Task EmptyCheckoutAsync(string directory)
     {
         var index = System.IO.Path.Combine(path, "checkout.index");
-        await EndFormerAsync(index);
-        File.Delete(index);
+        if (Exists)
+        {
+            await EndFormerAsync(index);
+            File.Delete(index);
+        }
+
         Delete(directory);
         Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }

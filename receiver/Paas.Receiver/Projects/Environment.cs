@@ -38,6 +38,9 @@ sealed record Environment(EnvironmentName Name, Guid Uuid, EnvironmentType Type,
     /// <summary>Where final mode finds archives, as it was written; null means the environments of this receiver that cook.</summary>
     public string? ReleaseSource { get; init; }
 
+    /// <summary>What another receiver that <see cref="ReleaseSource"/> names lets us in for. Never shown.</summary>
+    public string? ReleaseToken { get; init; }
+
     /// <summary>dev → editable, staging → cooking, prod → final (A7).</summary>
     public static Mode ModeOf(EnvironmentType type) => type switch
     {

@@ -336,6 +336,7 @@ sealed class ProjectStore
             Tags = row.TagsRead(),
             QuotaGigabytes = row.QuotaGigabytes,
             ReleaseSource = row.ReleaseSource,
+            ReleaseToken = row.ReleaseToken,
         };
         Write(Default);
     }
@@ -344,10 +345,11 @@ sealed class ProjectStore
     {
         database.Write(
             """
-            INSERT INTO environments (name, uuid, type, mode, root, is_default, made_at, tags, quota_gigabytes, release_source)
-            VALUES (@Name, @Uuid, @Type, @Mode, @Root, @IsDefault, @At, @Tags, @QuotaGigabytes, @ReleaseSource)
+            INSERT INTO environments (name, uuid, type, mode, root, is_default, made_at, tags, quota_gigabytes, release_source, release_token)
+            VALUES (@Name, @Uuid, @Type, @Mode, @Root, @IsDefault, @At, @Tags, @QuotaGigabytes, @ReleaseSource, @ReleaseToken)
             ON CONFLICT (name) DO UPDATE SET
-                type = @Type, mode = @Mode, root = @Root, is_default = @IsDefault, tags = @Tags, quota_gigabytes = @QuotaGigabytes, release_source = @ReleaseSource
+                type = @Type, mode = @Mode, root = @Root, is_default = @IsDefault, tags = @Tags, quota_gigabytes = @QuotaGigabytes, release_source = @ReleaseSource,
+                release_token = @ReleaseToken
             """,
             new
             {
@@ -361,6 +363,7 @@ sealed class ProjectStore
                 Tags = JsonSerializer.Serialize(environment.Tags),
                 environment.QuotaGigabytes,
                 environment.ReleaseSource,
+                environment.ReleaseToken,
             });
         environments[environment.Name.Value] = environment;
         if (environment.IsDefault)
@@ -373,7 +376,7 @@ sealed class ProjectStore
         database.Read<EnvironmentRow>(
             $"""
             SELECT name AS Name, uuid AS Uuid, type AS Type, mode AS Mode, tags AS Tags, quota_gigabytes AS QuotaGigabytes,
-                release_source AS ReleaseSource
+                release_source AS ReleaseSource, release_token AS ReleaseToken
             FROM environments WHERE {where}
             """,
             parameters);
@@ -394,6 +397,8 @@ sealed class ProjectStore
 
         public string? ReleaseSource { get; set; }
 
+        public string? ReleaseToken { get; set; }
+
         public SortedDictionary<string, string> TagsRead() => new(JsonSerializer.Deserialize<Dictionary<string, string>>(Tags)!, StringComparer.Ordinal);
 
         public Environment ToEnvironment(string root) =>
@@ -402,6 +407,7 @@ sealed class ProjectStore
                 Tags = TagsRead(),
                 QuotaGigabytes = QuotaGigabytes,
                 ReleaseSource = ReleaseSource,
+                ReleaseToken = ReleaseToken,
             };
     }
 

@@ -36,6 +36,11 @@ sealed record Release
 
     public long? ArchiveBytes { get; init; }
 
+    /// <summary>Over what the archive is (see <c>Archives.Signatures</c>), and the key it was made with.</summary>
+    public string? Signature { get; init; }
+
+    public string? SignedBy { get; init; }
+
     /// <summary>Its directory and archive are gone; only the record is left.</summary>
     public bool Pruned { get; init; }
 

@@ -116,10 +116,10 @@ sealed class ReleaseStore(Database database, TimeProvider time)
     }
 
     /// <summary>Records what the archive turned out to be.</summary>
-    public void RecordArchive(Release release, string contentDigest, string archiveDigest, long bytes) =>
+    public void RecordArchive(Release release, string contentDigest, string archiveDigest, long bytes, string signature, string signedBy) =>
         database.Write(
-            "UPDATE releases SET content_digest = @contentDigest, archive_digest = @archiveDigest, archive_bytes = @bytes WHERE id = @Id",
-            new { contentDigest, archiveDigest, bytes, Id = release.Id.Value });
+            "UPDATE releases SET content_digest = @contentDigest, archive_digest = @archiveDigest, archive_bytes = @bytes, signature = @signature, signed_by = @signedBy WHERE id = @Id",
+            new { contentDigest, archiveDigest, bytes, signature, signedBy, Id = release.Id.Value });
 
     /// <summary>Takes a sealed release out of the record: it never served.</summary>
     public void Forget(ReleaseId id) => database.Write("DELETE FROM releases WHERE id = @Id", new { Id = id.Value });
@@ -142,7 +142,7 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         [.. database.Read<Row>(
             $"""
             SELECT number AS Number, id AS Id, commit_id AS CommitId, pillar_commit AS PillarCommit, mode AS Mode, made_at AS MadeAt, live_at AS LiveAt,
-                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, pruned AS Pruned
+                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, pruned AS Pruned
             FROM releases WHERE {where} ORDER BY number DESC LIMIT {most}
             """,
             parameters).Select(row => row.Release(project))];
@@ -171,6 +171,10 @@ sealed class ReleaseStore(Database database, TimeProvider time)
 
         public long? ArchiveBytes { get; set; }
 
+        public string? Signature { get; set; }
+
+        public string? SignedBy { get; set; }
+
         public bool Pruned { get; set; }
 
         public Release Release(Project project) => new()
@@ -187,6 +191,8 @@ sealed class ReleaseStore(Database database, TimeProvider time)
             ContentDigest = ContentDigest,
             ArchiveDigest = ArchiveDigest,
             ArchiveBytes = ArchiveBytes,
+            Signature = Signature,
+            SignedBy = SignedBy,
             Pruned = Pruned,
         };
     }

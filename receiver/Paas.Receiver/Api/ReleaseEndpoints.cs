@@ -1,0 +1,80 @@
+using Microsoft.Net.Http.Headers;
+using Paas.Receiver.Access;
+using Paas.Receiver.Archives;
+using Paas.Receiver.Contract;
+using Paas.Receiver.Deployments;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+
+namespace Paas.Receiver.Api;
+
+/// <summary>Releases: which there are, their archives (a range at a time where that is asked for), and taking over what was cooked elsewhere.</summary>
+static class ReleaseEndpoints
+{
+    const string Place = "/projects/{environment}/{project}/releases";
+
+    public static void MapReleases(this RouteGroupBuilder api)
+    {
+        api.MapGet(Place, (string environment, string project, string? commit, HttpContext context, Desk desk, Summaries summaries) =>
+            TypedResults.Ok(new Page<ReleaseSummary>(summaries.ReleasesOf(desk.Project(context, environment, project, Permission.View), commit)))).WithName("releases.list");
+
+        api.MapGet(Place + "/{number:int}", (string environment, string project, int number, HttpContext context, Desk desk, Summaries summaries, ReleaseStore releases) =>
+            TypedResults.Ok(summaries.Of(Known(desk.Project(context, environment, project, Permission.View), number, releases)))).WithName("releases.show");
+
+        api.MapGet(Place + "/{number:int}/archive", (string environment, string project, int number, HttpContext context, Desk desk, ReleaseStore releases) =>
+        {
+            var release = Known(desk.Project(context, environment, project, Permission.View), number, releases);
+            return release is { Pruned: false, ArchiveDigest: { } digest } && File.Exists(release.ArchiveFile)
+                ? Results.File(
+                    release.ArchiveFile, "application/zstd", Path.GetFileName(release.ArchiveFile), entityTag: new EntityTagHeaderValue($"\"{digest}\""), enableRangeProcessing: true)
+                : throw ProblemException.Missing("archive of this release any more");
+        }).WithName("releases.archive");
+
+        api.MapGet("/signing-key", (Signatures signatures) => Results.Text(signatures.PublicKey, "application/x-pem-file")).WithName("releases.key");
+
+        api.MapPost("/projects/{environment}/{project}/promote", Promote).WithName("releases.promote");
+    }
+
+    /// <summary>The project is made where it is not there yet and the caller may make it.</summary>
+    static IResult Promote(string environment, string project, PromoteOrder? order, HttpContext context, Desk desk, ProjectStore projects, DeploymentQueue queue)
+    {
+        var (place, name) = desk.Placed(context, environment, project);
+        string? source = null;
+        if (order?.From is { } from)
+        {
+            // Who may not see the release may not take it elsewhere either.
+            var other = desk.Project(context, from, project, Permission.View);
+            source = $"env:{other.Environment.Name}";
+        }
+
+        if (order?.Release is < 1 || order?.Commit is { } commit && !Git.RefUpdate.IsObjectId(commit))
+        {
+            throw new ProblemException(StatusCodes.Status400BadRequest, "A release counts from 1, and a commit is written in full.");
+        }
+
+        var isNew = projects.Find(place.Name, name) is null;
+        var target = projects.FindOrCreate(place.Name, name);
+        try
+        {
+            var found = desk.Project(context, environment, project, Permission.Deploy, Permission.ApplicationRouting);
+            return DeploymentEndpoints.Submit(context, queue, new DeploymentRequest
+            {
+                Project = found,
+                Kind = DeploymentKind.Promote,
+                Mode = Mode.Final,
+                NewCommit = order?.Commit,
+                TargetRelease = order?.Release,
+                Wishes = new Wishes { Source = source },
+                By = Desk.AskerOf(context).Caller.Name,
+                From = Desk.AskerOf(context).From.ToString(),
+            });
+        }
+        catch (ProblemException) when (isNew)
+        {
+            projects.ForgetIfUnused(target);
+            throw;
+        }
+    }
+
+    static Release Known(Project project, int number, ReleaseStore releases) => releases.Find(project, number) ?? throw ProblemException.Missing("such release");
+}

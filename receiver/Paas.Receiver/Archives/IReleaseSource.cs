@@ -1,0 +1,33 @@
+using Paas.Receiver.Projects;
+
+namespace Paas.Receiver.Archives;
+
+/// <summary>Which release is wanted of a source: that of a commit, that with a number, or with neither the one that is live there.</summary>
+sealed record WantedRelease(string? Commit = null, int? Number = null)
+{
+    public override string ToString() => Commit is not null ? $"commit {Commit[..Math.Min(8, Commit.Length)]}" : Number is { } number ? $"release v{number}" : "live release";
+}
+
+/// <summary>An archive that a source has.</summary>
+/// <param name="Title">For people: <c>v12 of staging</c>.</param>
+/// <param name="Location">What the source finds it by.</param>
+/// <param name="Repository">A git repository on this machine that has the commit; null where there is none.</param>
+sealed record Offer(Provenance Provenance, Signature? Signature, long Bytes, string Title, string Location, string? Repository = null);
+
+/// <summary>
+/// Where final mode takes archives from (R10.2): an environment of this receiver, a directory, another receiver. What it says is believed only as far as a trusted signature goes,
+/// and what it hands over only as far as the digest goes.
+/// </summary>
+interface IReleaseSource
+{
+    /// <summary>For people.</summary>
+    string Name { get; }
+
+    /// <summary>The newest release that fits, was live there and still has its archive; null when there is none.</summary>
+    /// <exception cref="Refusal">The source cannot be asked; says why.</exception>
+    Task<Offer?> FindAsync(ProjectName project, WantedRelease wanted, CancellationToken ct);
+
+    /// <summary>Puts the archive's bytes into a file that does not exist yet. True when they were held against the offer's digest on the way.</summary>
+    /// <exception cref="Refusal">They cannot be had, or are others.</exception>
+    Task<bool> FetchAsync(Offer offer, string file, CancellationToken ct);
+}

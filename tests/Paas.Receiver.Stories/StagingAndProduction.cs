@@ -1,0 +1,195 @@
+using System.Net;
+using System.Text.Json;
+using Paas.Receiver.Processes;
+using Paas.Receiver.Stage;
+using Xunit;
+
+namespace Paas.Receiver;
+
+/// <summary>Issue 3, item 4: staging cooks, production runs the same bytes and builds nothing.</summary>
+public sealed class StagingAndProduction
+{
+    [Fact]
+    public async Task A_commit_that_staging_cooked_is_live_in_production_by_a_push_and_nothing_is_built()
+    {
+        await using var receiver = await WithProductionAsync();
+        await using var git = await CookedAsync(receiver, "shop");
+        await git.GitAsync("remote", "set-url", "--push", "paas", $"http://pusher:{receiver.Token}@127.0.0.1:{receiver.Port}/git/prod/shop.git");
+
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains("from v1 of local", push.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain("this was built", push.Text, StringComparison.Ordinal);
+        Assert.Contains("configured in prod", push.Text, StringComparison.Ordinal);
+        Assert.StartsWith("hello version 1 ", (await receiver.AskAsync("shop.prod.localhost")).Body, StringComparison.Ordinal);
+        var production = Path.Combine(receiver.Root, "environments", "prod", "projects", "shop");
+        // What staging's build made and no commit has; and what production's own configure made of it.
+        Assert.Equal("by staging\n", await File.ReadAllTextAsync(Path.Combine(production, "deploy", "current", "built")));
+        Assert.Equal("prod\n", await File.ReadAllTextAsync(Path.Combine(production, "deploy", "current", "configured")));
+        Assert.Equal(Archive(receiver.Project("shop")), Archive(production));
+        await Patience.UntilAsync(() => File.Exists(Path.Combine(production, "project", "VERSION")), "the working copy shows what is deployed");
+    }
+
+    [Fact]
+    public async Task Promote_takes_what_is_live_in_staging_with_its_commit_and_rolls_back_like_any_other()
+    {
+        await using var receiver = await WithProductionAsync();
+        await using var git = await CookedAsync(receiver, "shop");
+        Assert.Equal("live", await PromoteAsync(receiver, """{"from":"-"}"""));
+        await git.CommitFileAsync("VERSION", "2\n");
+        Assert.True((await git.PushAsync()).Accepted);
+
+        Assert.Equal("live", await PromoteAsync(receiver, "{}"));
+
+        Assert.StartsWith("hello version 2 release v2", (await receiver.AskAsync("shop.prod.localhost")).Body, StringComparison.Ordinal);
+        await using var clone = await GitClient.NewAsync(receiver, "prod/shop");
+        Assert.Equal(await git.HeadAsync(), await clone.RemoteRefAsync());
+        Assert.Equal("live", await OutcomeAsync(receiver, "api/v1/projects/prod/shop/rollback", "{}"));
+        Assert.StartsWith("hello version 1 ", (await receiver.AskAsync("shop.prod.localhost")).Body, StringComparison.Ordinal);
+        Assert.Equal("live", await OutcomeAsync(receiver, "api/v1/projects/prod/shop/redeploy", "{}"));
+        Assert.Equal("live", await PromoteAsync(receiver, """{"from":"local","release":2}"""));
+        Assert.StartsWith("hello version 2 ", (await receiver.AskAsync("shop.prod.localhost")).Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_nobody_cooked_is_refused_with_how_to_cook_it_and_touches_nothing()
+    {
+        await using var receiver = await WithProductionAsync();
+        await using var git = await GitClient.NewAsync(receiver, "prod/shop", "hello");
+
+        var push = await git.PushAsync();
+
+        Assert.False(push.Accepted);
+        Assert.Contains("final mode builds nothing", push.Text, StringComparison.Ordinal);
+        Assert.Contains("push the same commit to shop there", push.Text, StringComparison.Ordinal);
+        Assert.Null(await git.RemoteRefAsync());
+        Assert.Equal(HttpStatusCode.NotFound, (await receiver.AskAsync("shop.prod.localhost")).Status);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(receiver.Root, "environments", "prod", "projects", "shop", "releases")));
+        Assert.Equal("refused", await PromoteAsync(receiver, """{"release":7}"""));
+    }
+
+    [Fact]
+    public async Task A_release_that_fails_in_production_leaves_the_old_one_and_its_data()
+    {
+        await using var receiver = await WithProductionAsync();
+        await using var git = await CookedAsync(receiver, "shop");
+        Assert.Equal("live", await PromoteAsync(receiver, "{}"));
+        // Staging is happy with it; production's configuration is what it cannot stand.
+        await git.WriteHookAsync("configure", "[ \"$PAAS_ENVIRONMENT\" = local ] || echo 'web: exit 1' >Procfile");
+        await git.CommitFileAsync("VERSION", "2\n");
+        Assert.True((await git.PushAsync()).Accepted);
+
+        Assert.Equal("rolledBack", await PromoteAsync(receiver, "{}"));
+
+        Assert.StartsWith("hello version 1 ", (await receiver.AskAsync("shop.prod.localhost")).Body, StringComparison.Ordinal);
+        var production = Path.Combine(receiver.Root, "environments", "prod", "projects", "shop");
+        Assert.Single(Directory.EnumerateDirectories(Path.Combine(production, "releases")));
+        Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(Path.Combine(production, "build")), path => !path.EndsWith("cache", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Another_receiver_hands_over_what_it_signed_and_a_key_that_is_not_trusted_opens_nothing()
+    {
+        await using var staging = await ReceiverProcess.StartAsync();
+        await using var git = await CookedAsync(staging, "shop");
+        var keys = Places.NewScratch("keys");
+        await using var production = await ReceiverProcess.StartAsync(new Dictionary<string, string> { ["PAAS_DEFAULT_ENVIRONMENT"] = "prod:prod", ["PAAS_TRUSTED_KEYS"] = keys });
+        var change = JsonSerializer.Serialize(new { releaseSource = $"http://127.0.0.1:{staging.Port}/local", releaseToken = staging.Token });
+        Assert.Equal(HttpStatusCode.OK, (await production.AskApiAsync(HttpMethod.Patch, "api/v1/environments/prod", change)).Status);
+        Assert.DoesNotContain(staging.Token, (await production.AskApiAsync(HttpMethod.Get, "api/v1/environments/prod")).Body, StringComparison.Ordinal);
+
+        await git.GitAsync("remote", "add", "production", $"http://pusher:{production.Token}@127.0.0.1:{production.Port}/git/shop.git");
+        var untrusted = await git.PushWithAsync("production", "main");
+        Assert.False(untrusted.Accepted);
+        Assert.Contains("which is not trusted here", untrusted.Text, StringComparison.Ordinal);
+
+        await File.WriteAllTextAsync(Path.Combine(keys, "staging.pem"), (await staging.AskApiAsync(HttpMethod.Get, "api/v1/signing-key")).Body);
+        var push = await git.PushWithAsync("production", "main");
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains($"from v1 of http://127.0.0.1:{staging.Port} (local)", push.Text, StringComparison.Ordinal);
+        Assert.StartsWith("hello version 1 ", (await production.AskAsync("shop.localhost")).Body, StringComparison.Ordinal);
+        Assert.Equal(Archive(staging.Project("shop")), Archive(production.Project("shop")));
+
+        // Without a push: the commit need not be here at all.
+        await git.CommitFileAsync("VERSION", "2\n");
+        Assert.True((await git.PushAsync()).Accepted);
+        Assert.Equal("live", await OutcomeAsync(production, "api/v1/projects/prod/shop/promote", "{}"));
+        Assert.StartsWith("hello version 2 ", (await production.AskAsync("shop.localhost")).Body, StringComparison.Ordinal);
+        Assert.Equal("live", await OutcomeAsync(production, "api/v1/projects/prod/shop/rollback", "{}"));
+
+        // Production needs staging no more for what it has.
+        await staging.StopAsync();
+        Assert.Equal("live", await OutcomeAsync(production, "api/v1/projects/prod/shop/redeploy", "{}"));
+        Assert.Equal("refused", await OutcomeAsync(production, "api/v1/projects/prod/shop/promote", "{}"));
+        Directory.Delete(keys, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_directory_is_a_release_store_and_whoever_changes_an_archive_in_it_is_found_out()
+    {
+        await using var staging = await ReceiverProcess.StartAsync();
+        await using var git = await CookedAsync(staging, "shop");
+        var store = Places.NewScratch("store");
+        await new Command("cp", "-R", "--", Path.Combine(staging.Project("shop"), "releases"), Path.Combine(store, "shop")).OutputAsync();
+        await File.WriteAllTextAsync(Path.Combine(store, "key"), (await staging.AskApiAsync(HttpMethod.Get, "api/v1/signing-key")).Body);
+        await using var production = await ReceiverProcess.StartAsync(new Dictionary<string, string> { ["PAAS_DEFAULT_ENVIRONMENT"] = "prod:prod", ["PAAS_TRUSTED_KEYS"] = Path.Combine(store, "key") });
+        await production.AskApiAsync(HttpMethod.Patch, "api/v1/environments/prod", JsonSerializer.Serialize(new { releaseSource = store }));
+        await production.AskApiAsync(HttpMethod.Put, "api/v1/projects/prod/shop");
+        var commit = JsonSerializer.Serialize(new { commit = await git.HeadAsync() });
+        Assert.Equal("live", await OutcomeAsync(production, "api/v1/projects/prod/shop/promote", commit));
+
+        var archive = Directory.EnumerateFiles(Path.Combine(store, "shop"), "*.tar.zst", SearchOption.AllDirectories).Single();
+        var bytes = await File.ReadAllBytesAsync(archive);
+        bytes[^5] ^= 1;
+        await File.WriteAllBytesAsync(archive, bytes);
+        Assert.Equal("rolledBack", await OutcomeAsync(production, "api/v1/projects/prod/shop/promote", commit));
+
+        var record = Directory.EnumerateFiles(Path.Combine(store, "shop"), "release.json", SearchOption.AllDirectories).Single();
+        var text = await File.ReadAllTextAsync(record);
+        var digest = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
+        bytes[^5] ^= 1;
+        await File.WriteAllTextAsync(record, text.Replace(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes)), digest, StringComparison.Ordinal));
+        Assert.Equal("refused", await OutcomeAsync(production, "api/v1/projects/prod/shop/promote", commit));
+        Assert.StartsWith("hello version 1 release v1", (await production.AskAsync("shop.localhost")).Body, StringComparison.Ordinal);
+        Directory.Delete(store, recursive: true);
+    }
+
+    static async Task<ReceiverProcess> WithProductionAsync()
+    {
+        var receiver = await ReceiverProcess.StartAsync();
+        Assert.Equal(HttpStatusCode.Created, (await receiver.AskApiAsync(HttpMethod.Post, "api/v1/environments", """{"type":"prod"}""")).Status);
+        return receiver;
+    }
+
+    /// <summary>An application with a build that only staging may run, cooked and live there.</summary>
+    static async Task<GitClient> CookedAsync(ReceiverProcess staging, string project)
+    {
+        var git = await GitClient.NewAsync(staging, project, "hello");
+        await git.WriteHookAsync("configure", "echo configured in $PAAS_ENVIRONMENT; echo $PAAS_ENVIRONMENT >configured");
+        await git.WriteHookAsync("build", "echo this was built; echo by staging >built");
+        await git.CommitAsync("Build something");
+        var push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+        return git;
+    }
+
+    static Task<string> PromoteAsync(ReceiverProcess receiver, string order) => OutcomeAsync(receiver, "api/v1/projects/prod/shop/promote", order);
+
+    static async Task<string> OutcomeAsync(ReceiverProcess receiver, string path, string order)
+    {
+        var (status, body) = await receiver.AskApiAsync(HttpMethod.Post, path, order);
+        Assert.True(status == HttpStatusCode.Accepted, body);
+        using var accepted = JsonDocument.Parse(body);
+        var (_, log) = await receiver.AskApiAsync(HttpMethod.Get, accepted.RootElement.GetProperty("log").GetString()!);
+        return log.Split("\"outcome\":\"")[1].Split('"')[0];
+    }
+
+    /// <summary>Digest of the one archive that a project's live release has.</summary>
+    static string Archive(string project)
+    {
+        var current = Path.GetFileName(Directory.ResolveLinkTarget(Path.Combine(project, "deploy", "current"), returnFinalTarget: true)!.FullName);
+        var archive = Directory.GetFiles(Path.Combine(project, "releases", current), "*.tar.zst").Single();
+        return Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(archive)));
+    }
+}
