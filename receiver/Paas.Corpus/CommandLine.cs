@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using Paas.Corpus.Commands;
 
 namespace Paas.Corpus;
@@ -6,19 +7,10 @@ namespace Paas.Corpus;
 /// <summary>The command <c>corpus</c>: its verbs, the options they share, and one place where trouble becomes a message and an exit code.</summary>
 static class CommandLine
 {
-    public static readonly Option<string?> Endpoint = new("--endpoint")
-    {
-        Description = "The receiver: a nickname of ~/.makinastates.conf or a URL (else PAAS_URL, else the git remote)",
-        HelpName = "URL",
-        Recursive = true,
-    };
+    const string Name = "corpus";
 
-    public static readonly Option<string?> InEnvironment = new("--environment", "-e")
-    {
-        Description = "The project's environment (else the git remote's, else the receiver's default)",
-        HelpName = "ENV",
-        Recursive = true,
-    };
+    public const string EndpointOption = "--endpoint";
+    public const string EnvironmentOption = "--environment";
 
     public static async Task<int> RunAsync(IReadOnlyList<string> args, Surroundings surroundings, CancellationToken ct = default)
     {
@@ -31,7 +23,7 @@ static class CommandLine
                 await surroundings.Error.WriteLineAsync($"corpus: {error.Message}");
             }
 
-            await surroundings.Error.WriteLineAsync($"Try: corpus {(parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ")}--help");
+            await surroundings.Error.WriteLineAsync($"Try: corpus {(parsed.CommandResult.Command.Name == Name ? "" : parsed.CommandResult.Command.Name + " ")}--help");
             return Exit.Usage;
         }
 
@@ -56,12 +48,26 @@ static class CommandLine
         }
     }
 
-    static RootCommand Root(Surroundings surroundings)
+    // Not System.CommandLine's own root: that one is named after the program, which by ssh is the receiver.
+    static Command Root(Surroundings surroundings)
     {
-        var root = new RootCommand("corpus: projects on a receiver of pushes. Exit: 0 done, 1 refused or failed, 2 usage, 3 endpoint not reachable, 4 not allowed.")
+        var root = new Command(Name, "corpus: projects on a receiver of pushes. Exit: 0 done, 1 refused or failed, 2 usage, 3 endpoint not reachable, 4 not allowed.")
         {
-            Endpoint,
-            InEnvironment,
+            new HelpOption(),
+            new VersionOption(),
+            new Option<string?>(EndpointOption)
+            {
+                Description = "The receiver: a nickname of ~/.makinastates.conf or a URL (else PAAS_URL, else the git remote)",
+                HelpName = "URL",
+                Recursive = true,
+                Hidden = surroundings.Only is not null,
+            },
+            new Option<string?>(EnvironmentOption, "-e")
+            {
+                Description = "The project's environment (else the git remote's, else the receiver's default)",
+                HelpName = "ENV",
+                Recursive = true,
+            },
             ListHostsCommand.Create(surroundings),
             EnvironmentsCommand.Create(surroundings),
             InitEnvCommand.Create(surroundings),

@@ -20,6 +20,9 @@ sealed record Surroundings
     /// <summary>An environment variable; null when it is not set or empty.</summary>
     public required Func<string, string?> Variable { get; init; }
 
+    /// <summary>The one receiver that may be spoken to, where the command runs inside of it for somebody who came by ssh; null is any.</summary>
+    public Uri? Only { get; init; }
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>How long a log that broke off is tried again before the command gives up.</summary>

@@ -14,6 +14,12 @@ sealed record Target(Uri Endpoint, string? Token, string? Environment, string? P
     /// <summary>For the RFC's verbs, which name the endpoint first (A21): a nickname or a URL.</summary>
     public static Target At(string endpoint, Surroundings surroundings, string? environment = null, string? project = null)
     {
+        if (surroundings.Only is { } only)
+        {
+            return endpoint == "-" ? new Target(only, surroundings.Variable("PAAS_TOKEN"), environment, project)
+                : throw new CorpusException(Exit.Usage, "this is the receiver: write - for ENDPOINT here.");
+        }
+
         var remotes = new Lazy<IReadOnlyList<GitRemote>>(() => GitRemote.Of(surroundings.Directory));
         var (url, token, _) = Given(endpoint, SettingsFile.Read(surroundings.Home, surroundings.Error), remotes);
         token = surroundings.Variable("PAAS_TOKEN") ?? token;
@@ -24,9 +30,14 @@ sealed record Target(Uri Endpoint, string? Token, string? Environment, string? P
     /// <param name="project">What was typed: a name, <c>env/name</c>, or null.</param>
     public static Target Of(ParseResult parsed, string? project, Surroundings surroundings)
     {
-        var typed = parsed.GetValue(CommandLine.Endpoint);
+        var typed = parsed.GetValue<string?>(CommandLine.EndpointOption);
         var accounts = new Lazy<IReadOnlyList<Account>>(() => SettingsFile.Read(surroundings.Home, surroundings.Error));
         var remotes = new Lazy<IReadOnlyList<GitRemote>>(() => GitRemote.Of(surroundings.Directory));
+        if (surroundings.Only is { } only)
+        {
+            return typed is null ? Of(parsed, project, only, surroundings.Variable("PAAS_TOKEN")) : throw new CorpusException(Exit.Usage, $"{CommandLine.EndpointOption} is not for here: this is the receiver.");
+        }
+
         var variable = surroundings.Variable("PAAS_URL");
         var (endpoint, token, remote) = (typed ?? variable) is { } given
             ? Given(given, accounts.Value, remotes)
@@ -37,8 +48,14 @@ sealed record Target(Uri Endpoint, string? Token, string? Environment, string? P
         WarnOfPlainText(endpoint, token, surroundings);
         var parts = project?.Split('/', 2);
         var name = parts?[^1] ?? remote?.Project;
-        var environment = parsed.GetValue(CommandLine.InEnvironment) ?? (parts is { Length: 2 } ? parts[0] : project is null ? remote?.Environment : null);
+        var environment = parsed.GetValue<string?>(CommandLine.EnvironmentOption) ?? (parts is { Length: 2 } ? parts[0] : project is null ? remote?.Environment : null);
         return new Target(endpoint, token, environment, name);
+    }
+
+    static Target Of(ParseResult parsed, string? project, Uri only, string? token)
+    {
+        var parts = project?.Split('/', 2);
+        return new Target(only, token, parsed.GetValue<string?>(CommandLine.EnvironmentOption) ?? (parts is { Length: 2 } ? parts[0] : null), parts?[^1]);
     }
 
     static (Uri Endpoint, string? Token, GitRemote? Remote) Given(string given, IReadOnlyList<Account> accounts, Lazy<IReadOnlyList<GitRemote>> remotes)

@@ -12,6 +12,10 @@ static class Greeting
         {
             Console.WriteLine($"Admin token (shown once): {newToken}");
             Console.WriteLine($"git remote add paas http://admin:{newToken}@{options.Listen}/git/PROJECT.git");
+            if (options.SshListen is not null)
+            {
+                Console.WriteLine($"By ssh, once your key is known (corpus keys add ~/.ssh/id_ed25519.pub): ssh://{System.Environment.UserName}@{options.SshListen}/PROJECT.git");
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
+using Paas.Receiver.Ssh;
 using Paas.Receiver.Toolchains;
 
 // Exit codes (contract.md): 0 stopped on request, 1 failed, 2 bad configuration.
@@ -145,6 +146,7 @@ services.AddSingleton(provider => PushHooks.Of(
 services.AddSingleton<LargeFilesDoor>();
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
+services.AddSsh(options);
 services.AddApi(new ThisHost(options.Listen.Address, options.Domain, options.Root, options.EnvironmentTypes));
 builder.WebHost.UseKestrelHttpsConfiguration();
 builder.WebHost.UseSockets(RouterListener.Prepare);

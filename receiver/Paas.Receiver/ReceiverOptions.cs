@@ -21,6 +21,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_ROUTER_LISTEN</c>: application traffic alone; null when it comes in with the control plane's.</summary>
     public IPEndPoint? RouterListen { get; init; }
 
+    /// <summary><c>PAAS_SSH_LISTEN</c>: where sshd listens; null is nowhere, the setting is empty then.</summary>
+    public IPEndPoint? SshListen { get; init; }
+
     /// <summary><c>PAAS_DOMAIN</c>: applications answer at <c>&lt;project&gt;.&lt;domain&gt;</c>.</summary>
     public required string Domain { get; init; }
 
@@ -127,6 +130,7 @@ sealed record ReceiverOptions
             Root = Path.TrimEndingDirectorySeparator(root),
             Listen = Address(configuration, "PAAS_LISTEN", mistakes) ?? new IPEndPoint(IPAddress.Loopback, 8080),
             RouterListen = Address(configuration, "PAAS_ROUTER_LISTEN", mistakes),
+            SshListen = configuration["PAAS_SSH_LISTEN"] is null ? new IPEndPoint(IPAddress.Loopback, 2222) : Address(configuration, "PAAS_SSH_LISTEN", mistakes),
             Domain = configuration["PAAS_DOMAIN"] is { Length: > 0 } domain ? domain.ToLowerInvariant().Trim('.') : "localhost",
             ControlHosts = Names(configuration["PAAS_CONTROL_HOSTS"]?.ToLowerInvariant()) ?? [],
             AdminToken = configuration["PAAS_ADMIN_TOKEN"] is { Length: > 0 } token ? token : null,

@@ -12,7 +12,7 @@ static class ListHostsCommand
         var command = new Command("listhosts", "Hosts that environments can be made on") { json };
         command.SetAction(async (parsed, ct) =>
         {
-            var named = parsed.GetValue(CommandLine.Endpoint) ?? surroundings.Variable("PAAS_URL");
+            var named = parsed.GetValue<string?>(CommandLine.EndpointOption) ?? surroundings.Variable("PAAS_URL");
             var accounts = named is null ? SettingsFile.Read(surroundings.Home, surroundings.Error) : [];
             IReadOnlyList<Target> targets = accounts.Count > 0
                 ? [.. accounts.Select(account => Target.At(account.Nickname, surroundings))]

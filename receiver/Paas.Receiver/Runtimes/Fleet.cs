@@ -257,6 +257,18 @@ sealed partial class Fleet : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// A command in the environment and the cage of a release, for somebody else to start: a person at a terminal that is not ours. What it left
+    /// running ends when this is disposed.
+    /// </summary>
+    /// <exception cref="Refusal">Something in the launch can never start.</exception>
+    public PreparedRun Prepare(Launch launch, IReadOnlyList<string> words)
+    {
+        launch.Check();
+        var (_, directory, command) = nursery.Once(launch, new Command(words[0], words.Skip(1).ToArray()));
+        return new PreparedRun(command with { OwnGroup = false }, () => Instance.ClearAwayAsync(directory, grace: TimeSpan.Zero, time));
+    }
+
     /// <summary>The same for a line of shell, as a Procfile holds.</summary>
     public Task<int> RunOnceAsync(Launch launch, string label, string line, LogStream log, TimeSpan limit, CancellationToken ct) =>
         RunOnceAsync(launch, label, ["/bin/sh", "-c", line], log, limit, ct);
