@@ -48,6 +48,7 @@ sealed class Launches(
             Addresses = manifest.Addresses,
             WorkspaceTags = JsonSerializer.Serialize(release.Project.Environment.Tags),
             Services = services.Provide(release.Project, manifest.Application),
+            Health = manifest.Health,
             StartTimeout = manifest.Health.Timeout ?? limits.Start,
             StopTimeout = limits.Stop,
         }));

@@ -81,7 +81,29 @@ enum Strategy
 /// <summary>When an instance counts as healthy.</summary>
 /// <param name="Path">Asked over HTTP; null means that listening is enough.</param>
 /// <param name="Timeout">From start to healthy; null means the receiver's own.</param>
-sealed record HealthCheck(string? Path = null, TimeSpan? Timeout = null);
+sealed record HealthCheck(string? Path = null, TimeSpan? Timeout = null)
+{
+    /// <summary>Answers from here…</summary>
+    public int LowestCode { get; init; } = 200;
+
+    /// <summary>… to here are well.</summary>
+    public int HighestCode { get; init; } = 399;
+
+    /// <summary>A line of shell, run as the instances are, <c>PORT</c> included; 0 is well. Null means that none is run.</summary>
+    public string? Command { get; init; }
+
+    /// <summary>From one question to the next, once an instance was well.</summary>
+    public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>An answer that takes longer is none.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>So many bad answers in a row, and the instance is replaced.</summary>
+    public int Failures { get; init; } = 3;
+
+    /// <summary>There is something to ask beyond whether it listens.</summary>
+    public bool Asks => Path is not null || Command is not null;
+}
 
 /// <summary>Paasmaker's manifest.</summary>
 sealed record Application

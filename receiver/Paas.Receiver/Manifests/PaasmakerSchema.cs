@@ -519,9 +519,41 @@ static class Additions
                 section.Mistake("path", $"{Mistakes.Quote(path)} is not a path like /up");
             }
 
-            var timeout = section.Number("timeout", 0, 1, 86_400);
-            health = new HealthCheck(path, timeout == 0 ? null : TimeSpan.FromSeconds(timeout));
+            var timeout = section.Number("timeout", section.Number("grace", 0, 1, 86_400), 1, 86_400);
+            var (lowest, highest) = Codes(section);
+            var command = section.Text("command");
+            if (command is { Length: 0 or > 10_000 } || command?.Contains('\0', StringComparison.Ordinal) == true)
+            {
+                section.Mistake("command", "is empty, too long or has a NUL in it");
+            }
+
+            health = new HealthCheck(path, timeout == 0 ? null : TimeSpan.FromSeconds(timeout))
+            {
+                LowestCode = lowest,
+                HighestCode = highest,
+                Command = command,
+                Interval = TimeSpan.FromSeconds(section.Number("interval", 10, 1, 86_400)),
+                Patience = TimeSpan.FromSeconds(section.Number("patience", 10, 1, 3600)),
+                Failures = section.Number("failures", 3, 1, 1000),
+            };
             section.NoOthers();
+        }
+
+        static (int Lowest, int Highest) Codes(Fields section)
+        {
+            if (section.Text("codes") is not { } text)
+            {
+                return (200, 399);
+            }
+
+            var parts = text.Split('-');
+            if (parts.Length is 1 or 2 && int.TryParse(parts[0], out var lowest) && int.TryParse(parts[^1], out var highest) && lowest >= 100 && lowest <= highest && highest <= 599)
+            {
+                return (lowest, highest);
+            }
+
+            section.Mistake("codes", $"{Mistakes.Quote(text)} is neither a status such as 200 nor a range such as 200-399");
+            return (200, 399);
         }
 
         var routes = paas.Sections("routes").Select(route => (RouteReader.Read(route, mistakes), route.Line)).ToList();

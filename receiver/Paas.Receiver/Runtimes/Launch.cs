@@ -1,3 +1,4 @@
+using Paas.Receiver.Manifests;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 
@@ -48,7 +49,10 @@ sealed record Launch
     /// <summary>PM_METADATA.workspace: strict JSON (PM-85).</summary>
     public string WorkspaceTags { get; init; } = "{}";
 
-    /// <summary>How long a web instance may take until it listens.</summary>
+    /// <summary>What is asked of an instance beyond its listening, at its start and from then on.</summary>
+    public HealthCheck Health { get; init; } = new();
+
+    /// <summary>How long a web instance may take until it listens, and any until it is well.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Between SIGTERM and SIGKILL (AMB-26).</summary>

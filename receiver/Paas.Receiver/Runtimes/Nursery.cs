@@ -51,6 +51,25 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         return (id, directory, caged);
     }
 
+    /// <summary>A line of shell with an instance's port, in a view of its own beside it. Returns its exit code; what it prints goes nowhere.</summary>
+    public async Task<int> CheckAsync(Launch launch, Instance instance, string line, CancellationToken ct)
+    {
+        var (id, directory) = NewDirectory();
+        try
+        {
+            var command = Caged(launch, id, directory, new Command("/bin/sh", "-c", line), instance.Port, type: null) with { OwnGroup = true };
+            ControlOf(launch, id, directory, new Command("/bin/true"), new ControlFile.Identity(launch.Project.Key, launch.Release.Value, null, 0, null, "")).Write(directory);
+            return await CagedRun.ToEndAsync(id, command, _ => { }, Timeout.InfiniteTimeSpan, ct);
+        }
+        finally
+        {
+            await ClearAwayOnceAsync(id, directory);
+        }
+    }
+
+    /// <summary>An instance did not answer its health check often enough to be replaced; the operator is told.</summary>
+    public void Unwell(Launch launch, ProcessType type, int number, string complaint) => Log.Unwell(logger, launch.Project.Key, launch.Number, type.Name, number, complaint);
+
     /// <summary>Takes over an instance of a former run, or null when it is not alive under its supervisor.</summary>
     public Instance? TryAdopt(ControlFile control, string directory)
     {
@@ -181,6 +200,9 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     {
         [LoggerMessage(10, LogLevel.Error, "A process of instance {Instance} is still there after SIGKILL")]
         public static partial void CouldNotEnd(ILogger logger, string instance);
+
+        [LoggerMessage(12, LogLevel.Warning, "{Project} v{Release}: {Type}.{Number} is replaced: {Complaint}")]
+        public static partial void Unwell(ILogger logger, string project, int release, string type, int number, string complaint);
 
         [LoggerMessage(11, LogLevel.Warning, "The directory of instance {Instance} could not be cleared away")]
         public static partial void CouldNotClear(ILogger logger, Exception exception, string instance);

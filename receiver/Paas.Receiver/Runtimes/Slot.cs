@@ -149,7 +149,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
             return end;
         }
 
-        if (leaving.IsCancellationRequested)
+        if (leaving.IsCancellationRequested || end.Verdict.Health == Health.Unwell)
         {
             Show(instance, healthy: false, null);
             await instance.EndPolitelyAsync(launch.StopTimeout);
@@ -177,7 +177,16 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
 
             first.TrySetResult(Verdict.Healthy);
             var since = time.GetTimestamp();
-            await instance.Gone.WaitAsync(leaving.Token);
+            if (await UnwellAsync(instance) is { } complaint)
+            {
+                Show(instance, healthy: false, null);
+                nursery.Unwell(launch, type, number, complaint);
+                return new End(new Verdict(Health.Unwell, $"{type.Name}.{number}: {complaint}, {launch.Health.Failures} times in a row") { LastLines = await nursery.LastLinesAsync(instance, launch, ended: false) })
+                {
+                    HealthyFor = time.GetElapsedTime(since),
+                };
+            }
+
             Show(instance, healthy: false, null);
             return new End(await ExitedAsync(instance)) { HealthyFor = time.GetElapsedTime(since) };
         }
@@ -192,9 +201,37 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
         }
     }
 
+    /// <summary>Asks again and again; the complaint once there were too many in a row, null when the instance ended by itself.</summary>
+    async Task<string?> UnwellAsync(Instance instance)
+    {
+        if (!Checkup.Concerns(launch.Health, type))
+        {
+            await instance.Gone.WaitAsync(leaving.Token);
+            return null;
+        }
+
+        var at = Backend?.Address;
+        for (var failures = 0; ;)
+        {
+            if (await Task.WhenAny(instance.Gone, Task.Delay(launch.Health.Interval, time, leaving.Token)) == instance.Gone)
+            {
+                return null;
+            }
+
+            leaving.Token.ThrowIfCancellationRequested();
+            var complaint = await Checkup.ComplaintAsync(launch, instance, at, nursery, leaving.Token);
+            failures = complaint is null ? 0 : failures + 1;
+            if (failures >= launch.Health.Failures && !instance.Gone.IsCompleted)
+            {
+                return complaint;
+            }
+        }
+    }
+
     /// <summary>Null once it is healthy.</summary>
     async Task<End?> UnhealthyAsync(Instance instance)
     {
+        var begun = time.GetTimestamp();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(leaving.Token);
         Task<IPEndPoint>? answers = instance.Port is { } port ? Listening.AnswersAsync(port, time, limit.Token) : null;
         var settled = Task.Delay(answers is null ? launch.Settle : launch.StartTimeout, time, limit.Token);
@@ -215,21 +252,34 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
                 return new End(await SilentAsync(instance));
             }
 
-            Show(instance, healthy: true, null);
-            return null;
+            return await WellAsync(instance, null, begun);
         }
 
         var at = await answers;
         if (Listening.Belongs(at.Port, instance))
         {
-            Show(instance, healthy: true, at);
-            return null;
+            return await WellAsync(instance, at, begun);
         }
 
         // A process that is just ending lets go of its descriptors before its socket is gone.
         return await Task.WhenAny(instance.Gone, Task.Delay(EndingTime, time)) == instance.Gone
             ? new End(await ExitedAsync(instance)) { PortTaken = Listening.Anybody(at.Port) }
             : new End(new Verdict(Health.NeverListened, $"port {at.Port} belongs to another program")) { PortTaken = true };
+    }
+
+    /// <summary>Null, and shown, once its health check says so; without one it is well as it is.</summary>
+    async Task<End?> WellAsync(Instance instance, IPEndPoint? at, long begun)
+    {
+        if (Checkup.Concerns(launch.Health, type)
+            && await Checkup.UntilWellAsync(launch, instance, at, nursery, launch.StartTimeout - time.GetElapsedTime(begun), time, leaving.Token) is { } complaint)
+        {
+            return instance.Gone.IsCompleted
+                ? new End(await ExitedAsync(instance))
+                : new End(new Verdict(Health.Unwell, $"{type.Name}.{number} was not well within {launch.StartTimeout.TotalSeconds:0.#} s: {complaint}") { LastLines = await nursery.LastLinesAsync(instance, launch, ended: false) });
+        }
+
+        Show(instance, healthy: true, at);
+        return null;
     }
 
     async Task<Verdict> ExitedAsync(Instance instance)

@@ -14,6 +14,9 @@ enum Health
     /// <summary>Like <see cref="NeverListened"/>, and it listens on another port than it was given.</summary>
     ListensElsewhere,
 
+    /// <summary>It listens, or runs, and does not answer its health check as it should.</summary>
+    Unwell,
+
     /// <summary>An instance ended before it was healthy.</summary>
     Exited,
 
