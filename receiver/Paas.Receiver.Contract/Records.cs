@@ -255,6 +255,27 @@ public sealed record RestoreOrder(string? Backup = null);
 /// <summary>Asks for one of the project's own tasks.</summary>
 public sealed record TaskOrder;
 
+/// <summary>What a project takes and may take.</summary>
+public sealed record SpaceSummary
+{
+    public required IReadOnlyList<SpacePartSummary> Parts { get; init; }
+
+    /// <summary>All parts together, on the disk; a file with several names counts once.</summary>
+    public required long Bytes { get; init; }
+
+    /// <summary>Null is no limit.</summary>
+    public int? QuotaGigabytes { get; init; }
+}
+
+public sealed record SpacePartSummary(string Name, long Bytes, long Files);
+
+/// <summary>Sets what a project may take, in gigabytes; null is no limit.</summary>
+public sealed record QuotaOrder(int? QuotaGigabytes = null);
+
+/// <summary>Asks for more or less room.</summary>
+/// <param name="Size"><c>5gb</c>, the one size there is.</param>
+public sealed record SizeOrder(string? Size = null);
+
 /// <summary>One complete backup of a project's data.</summary>
 public sealed record BackupSummary
 {

@@ -16,6 +16,7 @@ using Paas.Receiver.Releases;
 using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
 using Paas.Receiver.Ssh;
+using Paas.Receiver.Storage;
 using Paas.Receiver.Toolchains;
 
 // Exit codes (contract.md): 0 stopped on request, 1 failed, 2 bad configuration.
@@ -129,7 +130,9 @@ services.AddSingleton<RollbackWorkflow>();
 services.AddSingleton<Upkeep>();
 services.AddSingleton(provider => new Housekeeping(
     provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Formations>(), provider.GetRequiredService<Fleet>(),
-    provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), options.KeepReleases));
+    provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), options.KeepReleases, options.KeepSize * 1_000_000L));
+services.AddSingleton(provider => new Space(
+    provider.GetRequiredService<Database>(), provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), options.Quota));
 services.AddSingleton<WayForward>();
 services.AddSingleton<Announcing>();
 services.AddSingleton<Deployer>();

@@ -105,6 +105,12 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_MAX_BODY</c>, megabytes: a larger request to an application is refused; null leaves it to the application.</summary>
     public int? MaxBody { get; init; }
 
+    /// <summary><c>PAAS_QUOTA</c>, gigabytes, a multiple of 5: what a project may take unless it was given a limit of its own; null is no limit.</summary>
+    public int? Quota { get; init; }
+
+    /// <summary><c>PAAS_KEEP_SIZE</c>, megabytes: kept releases with their archives and backups go beyond it, but never the two newest; null counts releases only.</summary>
+    public int? KeepSize { get; init; }
+
     /// <summary>Who is told how deployments end, and by which way.</summary>
     public TellingOptions Telling { get; init; } = new();
 
@@ -161,10 +167,17 @@ sealed record ReceiverOptions
             HttpsRedirect = OneOf(configuration, "PAAS_HTTPS", ["redirect", "both"], mistakes) == "redirect",
             Hsts = string.IsNullOrEmpty(configuration["PAAS_HSTS"]) || configuration["PAAS_HSTS"] == "0" ? 0 : Number(configuration, "PAAS_HSTS", 0, mistakes, 200_000_000),
             MaxBody = string.IsNullOrEmpty(configuration["PAAS_MAX_BODY"]) ? null : Number(configuration, "PAAS_MAX_BODY", 1, mistakes),
+            Quota = string.IsNullOrEmpty(configuration["PAAS_QUOTA"]) ? null : Number(configuration, "PAAS_QUOTA", 5, mistakes),
+            KeepSize = string.IsNullOrEmpty(configuration["PAAS_KEEP_SIZE"]) ? null : Number(configuration, "PAAS_KEEP_SIZE", 1, mistakes, 100_000_000),
             Telling = TellingOptions.From(configuration, configuration["PAAS_DOMAIN"] ?? "localhost", mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         mistakes.AddRange(options.TrustedKeys.Where(path => !Path.Exists(path)).Select(path => $"PAAS_TRUSTED_KEYS: there is no '{path}'"));
+        if (options.Quota % Environment.QuotaStep is not (null or 0))
+        {
+            mistakes.Add($"PAAS_QUOTA: a multiple of {Environment.QuotaStep} gigabytes");
+        }
+
         if (options.AdminToken is { Length: < 16 })
         {
             mistakes.Add("PAAS_ADMIN_TOKEN: at least 16 characters");

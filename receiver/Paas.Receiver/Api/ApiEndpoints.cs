@@ -33,6 +33,7 @@ static class ApiEndpoints
         api.MapReleases();
         api.MapDeployments();
         api.MapData();
+        api.MapSpace();
         api.MapApplicationLogs();
         api.MapRun();
         api.MapDomains();

@@ -11,7 +11,7 @@ namespace Paas.Receiver.Deployments;
 /// </summary>
 sealed partial class Deployer(
     Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, FinalWorkflow final, RollbackWorkflow rollback, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
-    Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, WorkingCopies copies, Announcing announcing, ILogger<Deployer> logger)
+    Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, WorkingCopies copies, Announcing announcing, Space space, ILogger<Deployer> logger)
 {
     /// <summary>Runs it to its end. Never throws: one deployment must never be able to stop another.</summary>
     public async Task<Outcome> RunAsync(Deployment deployment)
@@ -36,6 +36,11 @@ sealed partial class Deployer(
             housekeeping.RefuseIfDiskIsFull(project);
             Housekeeping.RefuseIfDataIsReadOnly(project);
             await MendAsync(project, log);
+            if (deployment.Request.Kind is DeploymentKind.Push or DeploymentKind.Redeploy or DeploymentKind.Reconfigure)
+            {
+                space.MakeRoom(project, log);
+            }
+
             journal.Start(id, old?.Id);
             var run = new Run(deployment, old, steps, undo);
             if (Upkeep.Is(deployment.Request.Kind))

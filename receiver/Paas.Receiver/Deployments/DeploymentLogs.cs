@@ -35,5 +35,5 @@ sealed class DeploymentLogs(string stateDirectory)
         return LogStream.Open(path);
     }
 
-    string DirectoryOf(Project project) => Path.Combine(stateDirectory, "deployments", project.Environment.Name.Value, project.Name.Value);
+    public string DirectoryOf(Project project) => Path.Combine(stateDirectory, "deployments", project.Environment.Name.Value, project.Name.Value);
 }

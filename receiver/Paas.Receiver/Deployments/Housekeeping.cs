@@ -10,7 +10,7 @@ using Paas.Receiver.Storage;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>Keeps N releases with their archives and data, never fewer than a rollback needs (R3.3, A13); writes the record beside each archive.</summary>
-sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations formations, Fleet fleet, DeploymentLogs logs, GitProgram git, int keep)
+sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations formations, Fleet fleet, DeploymentLogs logs, GitProgram git, int keep, long? keepBytes = null)
 {
     /// <summary>Below this many free bytes nothing is begun: the journal itself must always find room.</summary>
     const long LeastFree = 32L << 20;
@@ -50,7 +50,7 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations for
         var project = live.Project;
         var wentLive = madeLive ? journal.WentLive(project).Append(new WentLive(deployment, live.Id)).ToList() : journal.WentLive(project);
         ReleaseId[] needed = [deployment, .. journal.BackupsByHand(project).Take(keep)];
-        IReadOnlyList<ReleaseId> kept = [.. Retention.Keep(wentLive, keep + 1, live.Id).Union(formations.Started(project)).Union(fleet.Running(project))];
+        IReadOnlyList<ReleaseId> kept = [.. WithinBytes(project, Retention.Keep(wentLive, keep + 1, live.Id), wentLive, live.Id).Union(formations.Started(project)).Union(fleet.Running(project))];
         foreach (var release in releases.List(project).Where(release => release is { LiveAt: not null, Pruned: false } && !kept.Contains(release.Id)))
         {
             releases.MarkPruned(release);
@@ -79,6 +79,31 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations for
         releases.MarkPruned(release);
         fleet.Forget(release.Project, release.Id);
         Discard(release.Project, [release.Directory, release.Deliverables]);
+    }
+
+    /// <summary>Of the releases that are kept by number, the newest that fit; the live one and the one before it always are: a rollback needs them. A file that several share is the newest one's.</summary>
+    IReadOnlyList<ReleaseId> WithinBytes(Project project, IReadOnlyList<ReleaseId> kept, IReadOnlyList<WentLive> wentLive, ReleaseId live)
+    {
+        if (keepBytes is not { } most)
+        {
+            return kept;
+        }
+
+        var usage = new Usage();
+        var (fitting, total) = (new List<ReleaseId>(), 0L);
+        foreach (var release in kept.OrderByDescending(id => id == live).ThenByDescending(id => wentLive.ToList().FindLastIndex(one => one.Release == id)))
+        {
+            string[] places = [project.Deploy, project.Releases, project.Archives];
+            total += places.Sum(place => usage.Add(Path.Combine(place, release.Value)).Bytes);
+            if (fitting.Count >= 2 && total > most)
+            {
+                break;
+            }
+
+            fitting.Add(release);
+        }
+
+        return fitting;
     }
 
     /// <summary>Start-up: what a former run had moved out of the way and did not get to delete.</summary>

@@ -147,6 +147,8 @@ sealed class Journal(Database database, TimeProvider time)
         connection.Execute($"DELETE FROM steps {Theirs}", of);
         connection.Execute("DELETE FROM deployments WHERE environment = @environment AND project = @project", of);
         connection.Execute("DELETE FROM release_additions WHERE release IN (SELECT id FROM releases WHERE environment = @environment AND project = @project)", of);
+        connection.Execute("DELETE FROM release_additions WHERE release IN (SELECT id FROM releases WHERE environment = @environment AND project = @project)", of);
+        connection.Execute("DELETE FROM project_space WHERE environment = @environment AND project = @project", of);
         return connection.Execute("DELETE FROM releases WHERE environment = @environment AND project = @project", of);
     });
 

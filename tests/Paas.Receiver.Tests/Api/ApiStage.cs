@@ -119,6 +119,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<IReadOnlyList<Notifications.INotificationChannel>>([])
             .AddSingleton<Notifications.Outbox>()
             .AddSingleton<Announcing>()
+            .AddSingleton(provider => new Space(database, provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), null))
             .AddSingleton<Deployer>()
             .AddSingleton<DeploymentQueue>()
             .AddSingleton<Demolition>()
