@@ -27,6 +27,7 @@ static class ApiEndpoints
         var door = app.Services.GetRequiredService<ApiDoor>();
         app.Use((HttpContext context, RequestDelegate next) => door.ServeAsync(context, next));
         app.MapGet("/healthz", () => Results.Text("ok\n"));
+        app.MapGet("/manifest.schema.json", () => Results.File(Path.Combine(AppContext.BaseDirectory, "manifest.schema.json"), "application/schema+json"));
         var api = app.MapGroup("/api/v1");
         api.MapEnvironments();
         api.MapProjects();

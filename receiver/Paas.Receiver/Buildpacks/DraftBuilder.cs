@@ -55,6 +55,11 @@ sealed class DraftBuilder
             log.Detail($"{removed} files and directories are left out (.slugignore)");
         }
 
+        if (File.Exists(Path.Combine(draft.Directory, ".env")))
+        {
+            log.Detail("note: .env is part of the repository and is not read: configuration and secrets belong into the pillar");
+        }
+
         foreach (var notice in plan.Notices)
         {
             log.Detail($"note: {notice}");

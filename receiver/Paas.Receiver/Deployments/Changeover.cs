@@ -123,6 +123,7 @@ sealed class Changeover(
         if (!next.HasServed)
         {
             await hooks.RunAsync(next, "upgrade", deployment, ct);
+            await launches.RunPostDeployAsync(next, first: old is null, log, ct);
         }
 
         await hooks.RunAsync(next, "post_install", deployment, ct);

@@ -290,6 +290,21 @@ sealed class Launches(
         return code == 0 ? true : throw new Refusal($"the release command ended with exit code {code}");
     }
 
+    /// <summary>An <c>app.json</c>'s <c>postdeploy</c>, in a release that is healthy: dokku's each time, Heroku's for the first release of a project alone. False where there is none to run.</summary>
+    /// <exception cref="Refusal">It ended with another code than 0.</exception>
+    public async Task<bool> RunPostDeployAsync(Release release, bool first, LogStream log, CancellationToken ct)
+    {
+        var manifest = ManifestReader.Read(release.Directory);
+        if (manifest.PostDeploy is not { } command || (manifest.PostDeployOnce && !first))
+        {
+            return false;
+        }
+
+        log.Title("Running app.json's postdeploy");
+        var code = await fleet.RunOnceAsync(await OfAsync(release, ct), "postdeploy", ["/bin/sh", "-c", Profile.Before(release.Directory, command)], log, limits.Build, ct);
+        return code == 0 ? true : throw new Refusal($"app.json's postdeploy ended with exit code {code}");
+    }
+
     /// <summary>What the tree itself gives its variables: weaker than any configuration. Secrets among them are made once for a project and stay.</summary>
     public IEnumerable<(string Name, string Value)> Defaults(Project project, Manifest manifest) =>
         manifest.Environment.Select(variable => (variable.Key, variable.Value)).Concat(manifest.Generated.Select(name => (name, secrets.Of(project, $"env.{name}", SecretLength))));

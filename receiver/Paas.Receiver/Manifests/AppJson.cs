@@ -59,7 +59,8 @@ sealed class AppJson
 
     public IReadOnlyList<string> Notices(IReadOnlyList<string> types) =>
         [.. quantities.Keys.Except(types, StringComparer.Ordinal).Order(StringComparer.Ordinal)
-            .Select(name => $"{Name}: formation names {Mistakes.Quote(name)}, which the Procfile does not{Nearest.Hint(name, types)}")];
+            .Select(name => $"{Name}: formation names {Mistakes.Quote(name)}, which the Procfile does not{Nearest.Hint(name, types)}"),
+            .. crons.Count > 0 ? [$"{Name}: cron commands are not run yet"] : Array.Empty<string>()];
 
     void ReadFormation(Fields top, Mistakes mistakes)
     {

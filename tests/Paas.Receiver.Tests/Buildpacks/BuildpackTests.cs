@@ -250,6 +250,36 @@ public sealed class BuildpackTests : IDisposable
         Assert.True(Directory.Exists(root));
     }
 
+    [Fact]
+    public async Task Detection_costs_what_one_folder_costs_however_large_the_repository_is()
+    {
+        for (var folder = 0; folder < 200; folder++)
+        {
+            for (var file = 0; file < 100; file++)
+            {
+                Write($"src{folder / 20}/f{folder}/file{file}.txt", "x");
+            }
+        }
+
+        Write("index.html", "the last but one that is asked");
+        var shelf = new BuildpackShelf([Path.Combine(AppContext.BaseDirectory, "buildpacks")]);
+        var cage = await Cage.ProbeAsync(Directory.CreateDirectory(Path.Combine(root, "probe")).FullName);
+        var settings = new BuildSettings { Root = Path.Combine(root, "srv"), Longest = TimeSpan.FromSeconds(60), Shelf = shelf };
+        var planning = new Planning(shelf, settings.Toolchains, new CagedBuild(cage, settings, new BuildCache(1)));
+        var times = new List<double>();
+        for (var i = 0; i < 11; i++)
+        {
+            var clock = System.Diagnostics.Stopwatch.StartNew();
+            var plan = await planning.PlanAsync(draft, null, Pillar.Empty, CancellationToken.None);
+            times.Add(clock.Elapsed.TotalMilliseconds);
+            Assert.Equal("static", Assert.Single(plan.Packs).Pack.Name);
+        }
+
+        var median = times.Order().ElementAt(5);
+        Console.WriteLine($"detection in a repository of 20,000 files: {median:0.0} ms (first {times[0]:0.0} ms; bar 20 ms)");
+        Assert.True(median < 500, $"{median:0.0} ms"); // a slow machine is no slow program; the bar is for people to read
+    }
+
     bool Plain => cageKind == CageKind.Plain;
 
     CageKind cageKind;
