@@ -74,7 +74,14 @@ services.AddSingleton<Passes>();
 services.AddSingleton<AuditLog>();
 services.AddSingleton(new Proxies(options.TrustedProxies));
 services.AddSingleton<Passwords>();
-services.AddSingleton<IReadOnlyList<IPasswordSource>>(provider => [provider.GetRequiredService<Passwords>()]);
+if (options.Ldap is not null)
+{
+    services.AddSingleton(options.Ldap);
+    services.AddSingleton<LdapDirectory>();
+}
+
+services.AddSingleton<IReadOnlyList<IPasswordSource>>(provider =>
+    options.Ldap is null ? [provider.GetRequiredService<Passwords>()] : [provider.GetRequiredService<Passwords>(), provider.GetRequiredService<LdapDirectory>()]);
 services.AddSingleton<Gatekeeper>();
 services.AddSingleton<RepositoryGate>();
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Notifications;
+using Paas.Receiver.Access;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Toolchains;
 
@@ -114,6 +115,9 @@ sealed record ReceiverOptions
     /// <summary>Who is told how deployments end, and by which way.</summary>
     public TellingOptions Telling { get; init; } = new();
 
+    /// <summary><c>PAAS_LDAP_URL</c> and the others: a directory that vouches for passwords; null is none.</summary>
+    public LdapSettings? Ldap { get; init; }
+
     /// <summary><c>PAAS_HOOKS</c>: the folder of git's hooks and the supervisor; by default the one installed beside the program.</summary>
     public required string HooksDirectory { get; init; }
 
@@ -170,6 +174,7 @@ sealed record ReceiverOptions
             Quota = string.IsNullOrEmpty(configuration["PAAS_QUOTA"]) ? null : Number(configuration, "PAAS_QUOTA", 5, mistakes),
             KeepSize = string.IsNullOrEmpty(configuration["PAAS_KEEP_SIZE"]) ? null : Number(configuration, "PAAS_KEEP_SIZE", 1, mistakes, 100_000_000),
             Telling = TellingOptions.From(configuration, configuration["PAAS_DOMAIN"] ?? "localhost", mistakes),
+            Ldap = LdapOf(configuration, mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         mistakes.AddRange(options.TrustedKeys.Where(path => !Path.Exists(path)).Select(path => $"PAAS_TRUSTED_KEYS: there is no '{path}'"));
@@ -330,6 +335,64 @@ sealed record ReceiverOptions
 
         mistakes.Add($"{key}: '{text}' is none of {string.Join(", ", words)}");
         return words[0];
+    }
+
+    static LdapSettings? LdapOf(IConfiguration configuration, List<string> mistakes)
+    {
+        string? Setting(string key) => configuration[key] is { Length: > 0 } value ? value : null;
+        if (Setting("PAAS_LDAP_URL") is not { } text)
+        {
+            return null;
+        }
+
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("ldap" or "ldaps") || url.Host.Length == 0)
+        {
+            mistakes.Add($"PAAS_LDAP_URL: '{text}' is not ldap://HOST[:PORT] or ldaps://HOST[:PORT]");
+            return null;
+        }
+
+        var template = Setting("PAAS_LDAP_TEMPLATE");
+        if (template is null && Setting("PAAS_LDAP_SEARCH_BASE") is null)
+        {
+            mistakes.Add("PAAS_LDAP_TEMPLATE or PAAS_LDAP_SEARCH_BASE: one of them says how a user is found");
+        }
+        else if (template is not null && !template.Contains("{user}", StringComparison.Ordinal))
+        {
+            mistakes.Add("PAAS_LDAP_TEMPLATE: there is no {user} in it");
+        }
+
+        var roles = new List<LdapRole>();
+        foreach (var word in (Setting("PAAS_LDAP_ROLES") ?? "").Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            // A group's whole name has equals signs of its own: the last one counts.
+            var cut = word.LastIndexOf('=');
+            var role = cut > 0 ? word[(cut + 1)..].Split('@') : [];
+            if (role is [{ Length: > 0 }] or [{ Length: > 0 }, { Length: > 0 }])
+            {
+                roles.Add(new LdapRole(word[..cut].Trim(), role[0].Trim(), role.Length == 2 ? role[1].Trim() : null));
+            }
+            else
+            {
+                mistakes.Add($"PAAS_LDAP_ROLES: '{word}' is not GROUP=ROLE or GROUP=ROLE@ENVIRONMENT");
+            }
+        }
+
+        var settings = new LdapSettings
+        {
+            Host = url.Host,
+            Port = url.Port > 0 ? url.Port : url.Scheme == "ldaps" ? 636 : 389,
+            Tls = url.Scheme == "ldaps",
+            StartTls = Setting("PAAS_LDAP_STARTTLS") is "true" or "1" or "yes",
+            TrustedCertificates = Setting("PAAS_LDAP_CA_DIRECTORY"),
+            Template = template,
+            BindName = Setting("PAAS_LDAP_BIND_DN"),
+            BindPassword = Setting("PAAS_LDAP_BIND_PASSWORD"),
+            SearchBase = Setting("PAAS_LDAP_SEARCH_BASE"),
+            GroupBase = Setting("PAAS_LDAP_GROUP_BASE"),
+            Roles = roles,
+            Timeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_LDAP_TIMEOUT", 5, mistakes)),
+        };
+        return settings with { SearchFilter = Setting("PAAS_LDAP_SEARCH_FILTER") ?? settings.SearchFilter, GroupFilter = Setting("PAAS_LDAP_GROUP_FILTER") ?? settings.GroupFilter };
     }
 
     static List<IPNetwork> Networks(IConfiguration configuration, string key, List<string> mistakes)

@@ -8,16 +8,26 @@ namespace Paas.Receiver.Access;
 sealed class AccessRoom : IDisposable
 {
     readonly Passwords passwords;
+    readonly IDisposable? directory;
 
-    public AccessRoom(Database database, TimeProvider time, params IReadOnlyList<IPasswordSource> further)
+    public AccessRoom(Database database, TimeProvider time)
+        : this(database, time, _ => null)
+    {
+    }
+
+    AccessRoom(Database database, TimeProvider time, Func<Users, LdapDirectory?> make)
     {
         Tokens = new Tokens(database, time);
         Users = new Users(database, time);
         Keys = new Keys(database, time);
         Audit = new AuditLog(database, time, NullLogger<AuditLog>.Instance);
         passwords = new Passwords(Users);
-        Gatekeeper = new Gatekeeper(Tokens, Users, [passwords, .. further], Passes, Audit, time);
+        var further = make(Users);
+        directory = further;
+        Gatekeeper = new Gatekeeper(Tokens, Users, further is null ? [passwords] : [passwords, further], Passes, Audit, time);
     }
+
+    public static AccessRoom WithDirectory(Database database, TimeProvider time, Func<Users, LdapDirectory> make) => new(database, time, make);
 
     public Tokens Tokens { get; }
 
@@ -39,5 +49,6 @@ sealed class AccessRoom : IDisposable
     {
         Tokens.Dispose();
         passwords.Dispose();
+        directory?.Dispose();
     }
 }
