@@ -127,6 +127,7 @@ services.AddSingleton<Visitors>();
 services.AddSingleton<AdditionStore>();
 services.AddSingleton<Formations>();
 services.AddSingleton<Operations>();
+services.AddSingleton<MarkStore>();
 services.AddSingleton<Launches>();
 services.AddSingleton<ProjectHooks>();
 services.AddSingleton<Bounces>();
@@ -144,6 +145,7 @@ services.AddSingleton<WayForward>();
 services.AddSingleton<Announcing>();
 services.AddSingleton<Deployer>();
 services.AddSingleton<DeploymentQueue>();
+services.AddSingleton<Marks>();
 services.AddSingleton<Recovery>();
 services.AddSingleton<Demolition>();
 
@@ -152,7 +154,7 @@ services.AddSingleton<PushCheck>((push, deploys, _) => Task.FromResult<IReadOnly
     deploys is not null && push.Kind == RepositoryKind.Project && Deployer.WhyNot(push.Project, push.Options.Mode) is { } why ? [why] : []));
 services.AddSingleton(provider => PushHooks.Of(
     provider.GetRequiredService<DeploymentQueue>(), provider.GetRequiredService<RefRules>(), provider.GetRequiredService<GitProgram>(),
-    provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>()));
+    provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>(), provider.GetRequiredService<Marks>()));
 services.AddSingleton<LargeFilesDoor>();
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
@@ -209,6 +211,7 @@ catch (IOException taken)
     return 1;
 }
 
+_ = app.Services.GetRequiredService<Marks>().CatchUpAsync(app.Lifetime.ApplicationStopping);
 Greeting.Print(options, app.Services.GetRequiredService<Tokens>().EnsureAdmin(options.AdminToken));
 
 // At once, not after the doors are closed: an open push keeps its door open until its deployment has been taken back.

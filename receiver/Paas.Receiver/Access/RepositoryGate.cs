@@ -39,6 +39,10 @@ sealed class RepositoryGate(ProjectStore projects, Gatekeeper gatekeeper)
     public Func<EnvironmentName?, ProjectName, bool> FetchesOf(Caller caller) =>
         (environment, name) => Ask(caller, environment, name, pillar: false, push: false) == RepositoryAnswer.Granted;
 
+    /// <summary>Which projects, there or to be made, a caller may deploy to.</summary>
+    public Func<EnvironmentName?, ProjectName, bool> DeploysOf(Caller caller) =>
+        (environment, name) => Ask(caller, environment, name, pillar: false, push: true) == RepositoryAnswer.Granted;
+
     // A push makes what it brings the live release, so it takes both (reference 2.12, "natural mapping for git").
     static IEnumerable<Permission> Needed(bool pillar, bool push, bool exists) =>
     [

@@ -138,7 +138,7 @@ sealed class CookingWorkflow(
         ?? (run.Request.Kind == DeploymentKind.Redeploy && run.Old is { } old ? Built.Read(old.Directory).Manifest : null);
 
     static Func<EnvironmentName?, ProjectName, bool> MayFetch(DeploymentRequest request) =>
-        request.Kind != DeploymentKind.Push ? (_, _) => true : request.MayFetch ?? ((_, _) => throw new Refusal("the receiver was restarted and cannot ask any more whose code this push may bring along: push again"));
+        request.Kind is not (DeploymentKind.Push or DeploymentKind.Mark) ? (_, _) => true : request.MayFetch ?? ((_, _) => throw new Refusal("the receiver was restarted and cannot ask any more whose code this push may bring along: push again"));
 
     /// <summary>Of a repository of many projects a push concerns those below whose paths it changes something.</summary>
     static async Task<bool> IsSameAsync(Run run, WorkingCopy workingCopy, string commit, string? pillarCommit, string path, CancellationToken ct) =>

@@ -12,7 +12,7 @@ namespace Paas.Receiver.Deployments;
 /// leaves it as it was; from there on the next start removes the rest.
 /// </summary>
 sealed partial class Demolition(
-    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, DeploymentLogs logs, ILogger<Demolition> logger)
+    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, MarkStore marks, DeploymentLogs logs, ILogger<Demolition> logger)
 {
     /// <summary>Returns when the project answers nowhere, runs nothing and its name is free.</summary>
     public async Task DestroyAsync(Project project, string by)
@@ -75,6 +75,7 @@ sealed partial class Demolition(
         keys.RemoveOf(project.Key);
         secrets.Forget(project);
         services.Forget(project);
+        marks.Forget(project);
         fleet.Forget(project);
         logs.Forget(project);
         projects.Cleared(gone);

@@ -36,7 +36,7 @@ sealed partial class Deployer(
             housekeeping.RefuseIfDiskIsFull(project);
             Housekeeping.RefuseIfDataIsReadOnly(project);
             await MendAsync(project, log);
-            if (deployment.Request.Kind is DeploymentKind.Push or DeploymentKind.Redeploy or DeploymentKind.Reconfigure)
+            if (deployment.Request.Kind is DeploymentKind.Push or DeploymentKind.Mark or DeploymentKind.Redeploy or DeploymentKind.Reconfigure)
             {
                 space.MakeRoom(project, log);
             }
@@ -230,13 +230,13 @@ sealed partial class Deployer(
             return await final.RunAsync(run, new WantedRelease(request.NewCommit, request.TargetRelease), ct);
         }
 
-        var commit = request.Kind == DeploymentKind.Push ? request.NewCommit! : run.Old?.Commit ?? throw new Refusal("nothing is deployed yet: push first");
+        var commit = request.Kind is DeploymentKind.Push or DeploymentKind.Mark ? request.NewCommit! : run.Old?.Commit ?? throw new Refusal("nothing is deployed yet: push first");
         return ModeOf(run) == Mode.Final ? await final.RunAsync(run, new WantedRelease(commit), ct) : await cooking.RunAsync(run, commit, ct);
     }
 
     /// <summary>What came as an archive comes again as one; everything else as it was asked for, or as its environment has it.</summary>
     static Mode ModeOf(Run run) =>
-        run.Request.Kind != DeploymentKind.Push && run.Old is { Mode: Mode.Final } ? Mode.Final : run.Request.Mode ?? run.Project.Environment.Mode;
+        run.Request.Kind is not (DeploymentKind.Push or DeploymentKind.Mark) && run.Old is { Mode: Mode.Final } ? Mode.Final : run.Request.Mode ?? run.Project.Environment.Mode;
 
     /// <summary>What an earlier deployment could not take back is taken back now: nothing is deployed onto a state that is neither old nor new.</summary>
     async Task MendAsync(Project project, Logs.LogStream log)
@@ -262,7 +262,7 @@ sealed partial class Deployer(
 
     static void RefuseOtherModes(DeploymentRequest request)
     {
-        if (request.Kind is DeploymentKind.Push or DeploymentKind.Redeploy or DeploymentKind.Reconfigure && WhyNot(request.Project, request.Mode) is { } why)
+        if (request.Kind is DeploymentKind.Push or DeploymentKind.Mark or DeploymentKind.Redeploy or DeploymentKind.Reconfigure && WhyNot(request.Project, request.Mode) is { } why)
         {
             throw new Refusal(why);
         }

@@ -41,6 +41,9 @@ enum DeploymentKind
 
     /// <summary>Brand-new instances of a release that runs.</summary>
     Restart,
+
+    /// <summary>A commit that a ref marks for this environment; the ref stays whatever becomes of it.</summary>
+    Mark,
 }
 
 /// <summary>How a deployment ended. A closed list: there were never just two.</summary>

@@ -330,9 +330,11 @@ sealed partial class DeploymentQueue(
 
         public Deployment? TakeOutSupersededBy(Deployment newer)
         {
-            var older = !newer.Request.MovesRef ? null : Waiting
+            // Each mark has a ref of its own, and the newest one is what is wanted.
+            var isMark = newer.Request.Kind == DeploymentKind.Mark;
+            var older = !newer.Request.MovesRef && !isMark ? null : Waiting
                 .Select(item => item.Deployment)
-                .FirstOrDefault(waiting => waiting.Request.Kind == newer.Request.Kind && waiting.Request.Ref == newer.Request.Ref);
+                .FirstOrDefault(waiting => waiting.Request.Kind == newer.Request.Kind && (isMark || waiting.Request.Ref == newer.Request.Ref));
             return older is not null && TryTakeOut(older) ? older : null;
         }
     }

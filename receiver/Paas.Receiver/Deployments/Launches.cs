@@ -26,16 +26,18 @@ sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Set
 /// </summary>
 sealed class Launches(
     GitProgram git, Fleet fleet, ProjectUsers users, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions, ReleaseStore releases,
-    Formations formations, ServiceStore services, ToolchainShelf toolchains)
+    Formations formations, MarkStore marks, ServiceStore services, ToolchainShelf toolchains)
 {
     /// <summary>Of an <c>app.json</c>'s generated values, as Heroku makes them.</summary>
     const int SecretLength = 64;
+
+    const int MostRedeploys = 1000;
 
     public async Task<Launch> OfAsync(Release release, CancellationToken ct = default)
     {
         var manifest = ManifestReader.Read(release.Directory);
         var pillar = await PillarAsync(release, ct);
-        return Scaled(additions.Of(release.Id).AppliedTo(new Launch
+        return Scaled(As(MarkedWith(release), additions.Of(release.Id).AppliedTo(new Launch
         {
             Project = release.Project,
             Release = release.Id,
@@ -51,7 +53,62 @@ sealed class Launches(
             Health = manifest.Health,
             StartTimeout = manifest.Health.Timeout ?? limits.Start,
             StopTimeout = limits.Stop,
-        }));
+        })));
+    }
+
+    /// <summary>What the mark asked for that this release was made for, also where it was deployed again without one.</summary>
+    public Wishes MarkedWith(Release release)
+    {
+        var entry = journal.Find(release.Id);
+        for (var steps = 0; steps < MostRedeploys && entry is { Kind: nameof(DeploymentKind.Redeploy) or nameof(DeploymentKind.Reconfigure), Previous: { } previous }; steps++)
+        {
+            entry = ReleaseId.TryParse(previous) is { } id ? journal.Find(id) : null;
+        }
+
+        return entry is { Kind: nameof(DeploymentKind.Mark) } ? Wishes.FromJson(entry.Wishes) : Wishes.None;
+    }
+
+    /// <summary>As a soa-config wants it: its instances and nothing else.</summary>
+    static Launch As(Wishes wishes, Launch launch)
+    {
+        if (wishes.Group is not { } group)
+        {
+            return launch;
+        }
+
+        var given = new Dictionary<string, string> { ["PAASTA_DEPLOY_GROUP"] = group };
+        if (wishes.ImageVersion is { } version)
+        {
+            given["PAASTA_IMAGE_VERSION"] = version;
+        }
+
+        launch = launch with { Environment = With(given, launch.Environment.Select(variable => (variable.Key, variable.Value))) };
+        return wishes.Instances is not { } instances ? launch
+            : launch with { Types = [.. launch.Types.Select(type => Found(instances, launch.Types, type.Name) is { } wanted ? Wanted(type, wanted) : type with { Quantity = 0 }), .. Commanded(instances, launch)] };
+    }
+
+    static WantedInstance? Found(IReadOnlyDictionary<string, WantedInstance> instances, IReadOnlyList<ProcessType> types, string type) =>
+        instances.FirstOrDefault(pair => TypeOf(pair.Key, types) == type).Value;
+
+    static IEnumerable<ProcessType> Commanded(IReadOnlyDictionary<string, WantedInstance> instances, Launch launch) =>
+        instances.Where(pair => launch.Types.All(type => type.Name != TypeOf(pair.Key, launch.Types)))
+            .Select(pair => Wanted(
+                new ProcessType(TypeOf(pair.Key, launch.Types), pair.Value.Command
+                    ?? throw new Refusal($"{launch.Project.Environment.Name}.{pair.Key}: the release declares no such process type and the configuration has no cmd for it; it has {string.Join(", ", launch.Types.Select(type => type.Name))}"), 1, Web: pair.Key == "main"),
+                pair.Value));
+
+    static ProcessType Wanted(ProcessType type, WantedInstance wanted) => type with
+    {
+        Quantity = wanted.Quantity ?? type.Quantity,
+        Command = wanted.Command ?? type.Command,
+        Environment = new Dictionary<string, string>(wanted.Environment ?? new Dictionary<string, string>()) { ["PAASTA_DEPLOY_GROUP"] = wanted.Group },
+    };
+
+    /// <summary>The process type that an instance is: that of its name, and PaaSTA's usual <c>main</c> is what answers visitors.</summary>
+    static string TypeOf(string instance, IReadOnlyList<ProcessType> declared)
+    {
+        var name = instance.Replace('_', '-');
+        return name == "main" && declared.All(type => type.Name != "main") && declared.Any(type => type.Name == "web") ? "web" : name;
     }
 
     /// <summary>As it runs beside the live one: without what only the live one has (PM-30, AMB-17).</summary>
@@ -71,7 +128,7 @@ sealed class Launches(
     public async Task RescaleIfAskedAsync(Release release)
     {
         var runs = fleet.Quantities(release.Project, release.Id);
-        if (formations.ScaleOf(release.Project).Any(wanted => runs.TryGetValue(wanted.Key, out var quantity) && quantity != wanted.Value))
+        if (marks.Controls(release.Project).Values.Any(control => control.Commit == release.Commit) || formations.ScaleOf(release.Project).Any(wanted => runs.TryGetValue(wanted.Key, out var quantity) && quantity != wanted.Value))
         {
             await RescaleAsync(release);
         }
@@ -98,8 +155,12 @@ sealed class Launches(
     Launch Scaled(Launch launch)
     {
         var scale = formations.ScaleOf(launch.Project);
-        return scale.Count == 0 ? launch
-            : launch with { Types = [.. launch.Types.Select(type => scale.TryGetValue(type.Name, out var wanted) ? type with { Quantity = wanted } : type)] };
+        var stopped = marks.Controls(launch.Project).Where(control => !control.Value.Runs && control.Value.Commit == launch.Commit).Select(control => TypeOf(control.Key, launch.Types)).ToHashSet();
+        return scale.Count == 0 && stopped.Count == 0 ? launch
+            : launch with
+            {
+                Types = [.. launch.Types.Select(type => stopped.Contains(type.Name) ? type with { Quantity = 0 } : scale.TryGetValue(type.Name, out var wanted) ? type with { Quantity = wanted } : type)],
+            };
     }
 
     /// <summary>As it is started: with its version of a language, behind what buildpacks want done first.</summary>

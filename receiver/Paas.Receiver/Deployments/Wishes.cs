@@ -40,8 +40,21 @@ sealed record Wishes
     /// <summary>The one place where final mode looks for the archive (<c>Archives.ReleaseSources</c>).</summary>
     public string? Source { get; init; }
 
+    /// <summary>The deploy group that was marked, or several with commas.</summary>
+    public string? Group { get; init; }
+
+    /// <summary>PaaSTA's, of the mark.</summary>
+    public string? ImageVersion { get; init; }
+
+    /// <summary>What runs, by PaaSTA's instance; null is all that the release declares.</summary>
+    public IReadOnlyDictionary<string, WantedInstance>? Instances { get; init; }
+
     /// <summary>Null for <see cref="None"/>.</summary>
     public string? ToJson() => JsonSerializer.Serialize(this, Compact) is var text and not "{}" ? text : null;
 
     public static Wishes FromJson(string? text) => text is null ? None : JsonSerializer.Deserialize<Wishes>(text, Compact)!;
 }
+
+/// <summary>An instance as a soa-config wants it; null leaves a matter to the release.</summary>
+/// <param name="Command">A line for the shell.</param>
+sealed record WantedInstance(int? Quantity, string? Command, IReadOnlyDictionary<string, string>? Environment, string Group);

@@ -94,6 +94,32 @@ sealed class GitRepository(string path, GitProgram git)
         return result.ExitCode == 0 ? result.Output.Trim() : null;
     }
 
+    /// <summary>Every branch and tag whose name matches one of git's patterns, with the commit it leads to (an annotated tag is followed). Not those that lead to no commit.</summary>
+    public async Task<IReadOnlyList<(string Name, string Commit)>> ListRefsAsync(IReadOnlyList<string> patterns, CancellationToken ct = default)
+    {
+        if (!Exists)
+        {
+            return [];
+        }
+
+        var listing = await In(["for-each-ref", "--format=%(refname) %(objecttype) %(objectname) %(*objecttype) %(*objectname)", .. patterns]).OutputAsync(ct);
+        var found = new List<(string, string)>();
+        foreach (var line in listing.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            // A tag of a tag is followed once only; nobody who marks commits makes one.
+            if (line.Split(' ') is [var name, var type, var id, var behind, var commit] && (type == "commit" ? id : behind == "commit" ? commit : null) is { } target)
+            {
+                found.Add((name, target));
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>Has what another repository of ours has under this name, which is here under the same name from now on.</summary>
+    public Task BringAsync(GitRepository from, string name, CancellationToken ct = default) =>
+        In("-c", "protocol.file.allow=always", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--", from.Path, $"+{name}:{name}").OutputAsync(ct);
+
     /// <summary>Compare and swap. True when the ref is at <paramref name="newId"/> afterwards, whoever moved it there.</summary>
     /// <param name="newId">Null deletes the ref.</param>
     /// <param name="oldId">Where it must be before; null when it must not exist.</param>

@@ -38,6 +38,9 @@ sealed record Push(string Id, Project Project, RepositoryKind Kind, string By, s
     /// <summary>Whether the pusher may read the code of a project; nobody asked, nothing granted.</summary>
     public Func<EnvironmentName?, ProjectName, bool> MayFetch { get; init; } = (_, _) => false;
 
+    /// <summary>Whether the pusher may deploy to a project of another environment, which a mark can be for; nobody asked, nothing granted.</summary>
+    public Func<EnvironmentName?, ProjectName, bool> MayDeploy { get; init; } = (_, _) => false;
+
     public PushOptions Options { get; init; } = PushOptions.None;
 
     public IReadOnlyList<RefUpdate> Updates { get; init; } = [];

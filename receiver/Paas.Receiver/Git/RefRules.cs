@@ -7,7 +7,11 @@ namespace Paas.Receiver.Git;
 /// <param name="Deploys">The ref that deploys, in a pillar the one that configures; null when none does.</param>
 /// <param name="Kept">Branches that are stored and not deployed.</param>
 /// <param name="Refusals">Every reason against it, for the pusher.</param>
-sealed record RefVerdict(RefUpdate? Deploys, IReadOnlyList<RefUpdate> Kept, IReadOnlyList<string> Refusals);
+sealed record RefVerdict(RefUpdate? Deploys, IReadOnlyList<RefUpdate> Kept, IReadOnlyList<string> Refusals)
+{
+    /// <summary>Refs of PaaSTA's (<see cref="MarkRef"/>) that came or moved: whether they mean anything is decided by who knows the deploy groups.</summary>
+    public IReadOnlyList<RefUpdate> Marks { get; init; } = [];
+}
 
 /// <summary>The one place that decides which refs may be pushed and which of them deploys.</summary>
 /// <param name="deployBranches">Without <c>refs/heads/</c>.</param>
@@ -36,8 +40,10 @@ sealed class RefRules(IReadOnlyList<string> deployBranches)
         var candidates = push.Updates.Where(update => IsDeployBranch(update.Name)).ToList();
         var refusals = Refusals(push, candidates, head).ToList();
         var deploys = push.Options.NoDeploy ? null : candidates.Find(update => !update.IsDeletion);
-        var kept = push.Updates.Where(update => update != deploys && !update.IsDeletion && update.Name.StartsWith(Branches, StringComparison.Ordinal)).ToList();
-        return refusals.Count == 0 ? new RefVerdict(deploys, kept, []) : new RefVerdict(null, [], refusals);
+        var marks = push.Kind == RepositoryKind.Project && !push.Options.NoDeploy
+            ? push.Updates.Where(update => !update.IsDeletion && update != deploys && MarkRef.TryParse(update.Name) is not null).ToList() : [];
+        var kept = push.Updates.Where(update => update != deploys && !update.IsDeletion && update.Name.StartsWith(Branches, StringComparison.Ordinal)).Except(marks).ToList();
+        return refusals.Count == 0 ? new RefVerdict(deploys, kept, []) { Marks = marks } : new RefVerdict(null, [], refusals);
     }
 
     /// <summary>What a pusher should know of branches that were stored and not deployed.</summary>

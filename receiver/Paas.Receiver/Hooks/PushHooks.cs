@@ -18,14 +18,14 @@ delegate Task<IReadOnlyList<string>> PushCheck(Push push, RefUpdate? deploys, Ca
 /// deploys: the deployment, line by line, and whether it is live; of a pillar: whether it can be read, first. <c>post-receive</c>: the refs have moved.
 /// </summary>
 sealed partial class PushHooks(
-    RefRules rules, GitProgram git, Func<DeploymentRequest, Followed> submit, Action<string> refMoved, PushCheck check, ILogger<PushHooks> logger)
+    RefRules rules, GitProgram git, Func<DeploymentRequest, Followed> submit, Action<string> refMoved, PushCheck check, ILogger<PushHooks> logger, Marks? marks = null)
 {
     // How long each line that is still on its way is waited for once a deployment has ended; its log is closed by then.
     static readonly TimeSpan LastLines = TimeSpan.FromSeconds(5);
 
     /// <summary>The hooks of a receiver whose deployments go through this queue.</summary>
-    public static PushHooks Of(DeploymentQueue queue, RefRules rules, GitProgram git, PushCheck check, ILogger<PushHooks> logger) =>
-        new(rules, git, request => Follow(queue.Submit(request)), queue.RefMoved, check, logger);
+    public static PushHooks Of(DeploymentQueue queue, RefRules rules, GitProgram git, PushCheck check, ILogger<PushHooks> logger, Marks marks) =>
+        new(rules, git, request => Follow(queue.Submit(request)), queue.RefMoved, check, logger, marks);
 
     public Task AnswerAsync(string hook, OpenPush push, HookAnswer answer) => hook switch
     {
@@ -43,6 +43,11 @@ sealed partial class PushHooks(
         if (refusals.Count == 0)
         {
             refusals.AddRange(await check(push, verdict.Deploys, open.Ended));
+        }
+
+        if (refusals.Count == 0 && marks is not null && verdict.Marks.Count > 0)
+        {
+            refusals.AddRange(await marks.CheckAsync(push.Project, verdict.Marks, MarkerOf(push), open.Ended));
         }
 
         if (refusals.Count > 0)
@@ -83,6 +88,7 @@ sealed partial class PushHooks(
                 _ = Layers.Resolve(new LayerSources { Pillar = new ProjectFile(PillarReader.FileName, text), Of = push.Project });
             }
 
+            await (marks?.ConfigAtAsync(push.Project, open.Verdict!.Deploys!.New, open.Ended) ?? Task.FromResult(ServiceConfig.None));
         }
         catch (Refusal refusal)
         {
@@ -117,6 +123,7 @@ sealed partial class PushHooks(
             });
         }
 
+        await BeginMarkedAsync(push, [.. verdict.Marks.Select(update => update.Name).Where(moved.Contains)], answer, open.Ended);
         foreach (var line in rules.Explain(push, [.. verdict.Kept.Where(update => moved.Contains(update.Name))]))
         {
             await answer.SayAsync((push.Options.NoDeploy ? "       " : " !     ") + line, open.Ended);
@@ -124,6 +131,22 @@ sealed partial class PushHooks(
 
         answer.End(0);
     }
+
+    /// <summary>A bot's marks: begun whether or not anybody still listens, and the push does not wait for the end.</summary>
+    async Task BeginMarkedAsync(Push push, IReadOnlyList<string> names, HookAnswer answer, CancellationToken ended)
+    {
+        if (marks is null || names.Count == 0)
+        {
+            return;
+        }
+
+        foreach (var line in await marks.ConvergeAsync(push.Project, names, MarkerOf(push)))
+        {
+            await answer.SayAsync(line, ended);
+        }
+    }
+
+    static Marker MarkerOf(Push push) => new(push.By, push.From, push.MayFetch, push.MayDeploy);
 
     async Task ReconfigureAsync(OpenPush open, HookAnswer answer)
     {

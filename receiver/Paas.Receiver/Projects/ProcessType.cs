@@ -8,6 +8,9 @@ sealed record ProcessType(string Name, string Command, int Quantity, bool Web, b
 {
     /// <summary>The version of a language that it runs with; null for whatever the machine's search path has.</summary>
     public WantedToolchain? Toolchain { get; init; }
+
+    /// <summary>Variables of this type alone; they win over the project's.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 }
 
 /// <param name="Language"><c>node</c>, <c>python</c> and so on.</param>

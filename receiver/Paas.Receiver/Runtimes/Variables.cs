@@ -23,7 +23,7 @@ static class Variables
             variables[name] = value;
         }
 
-        foreach (var (name, value) in launch.Environment)
+        foreach (var (name, value) in launch.Environment.Concat(launch.Types.FirstOrDefault(declared => declared.Name == type)?.Environment ?? new Dictionary<string, string>()))
         {
             variables[name] = value;
         }

@@ -105,6 +105,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<AdditionStore>()
             .AddSingleton<Formations>()
             .AddSingleton<Operations>()
+            .AddSingleton<MarkStore>()
             .AddSingleton<Launches>()
             .AddSingleton<ProjectHooks>()
             .AddSingleton<Bounces>()
@@ -122,6 +123,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(provider => new Space(database, provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), null))
             .AddSingleton<Deployer>()
             .AddSingleton<DeploymentQueue>()
+            .AddSingleton<Marks>()
             .AddSingleton<Demolition>()
             .AddApi(new ThisHost(IPAddress.Loopback, "localhost", root, Enum.GetValues<EnvironmentType>()));
         var app = builder.Build();
