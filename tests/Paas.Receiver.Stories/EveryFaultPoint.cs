@@ -63,7 +63,8 @@ public abstract class EveryFaultPoint(ITestOutputHelper output)
         var failures = new List<string>();
         var ways = typeof(Undo).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Undo))).Select(type => type.Name).Append("undo")
             .Where(name => KeepsData || name is not ("LetVisitorsIn" or "StartAgain"))
-            .Where(name => KeepsData || name is not ("RestoreData" or "ReloadDumps"));
+            .Where(name => KeepsData || name is not ("RestoreData" or "ReloadDumps"))
+            .Where(name => name is not nameof(StartExclusiveAgain)); // the subject has no exclusive type
         await RunAsync(receiver, ways.SelectMany(way => new[] { $"fail:switch:after,kill:{way}:before", $"fail:switch:after,kill:{way}:after" }), failures);
         Assert.True(failures.Count == 0, string.Join('\n', failures));
     }

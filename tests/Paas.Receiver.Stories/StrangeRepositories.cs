@@ -111,21 +111,6 @@ public sealed class StrangeRepositories(SharedReceiver shared) : IClassFixture<S
     }
 
     [Fact]
-    public async Task A_submodule_is_an_empty_directory()
-    {
-        await using var git = await ServedAsync("submodule");
-        await git.GitAsync("update-index", "--add", "--cacheinfo", $"160000,{new string('1', 40)},vendor/lib");
-        await git.WriteAsync(".gitmodules", "[submodule \"lib\"]\n\tpath = vendor/lib\n\turl = https://example.invalid/lib.git\n");
-        await git.GitAsync("add", ".gitmodules", "Procfile");
-        await git.GitAsync("commit", "-q", "-m", "Vendor");
-
-        var push = await git.PushAsync();
-
-        Assert.True(push.Accepted, push.Text);
-        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(receiver.Project("submodule"), "run", "vendor", "lib")));
-    }
-
-    [Fact]
     public async Task An_empty_commit_is_a_release_of_the_same_tree()
     {
         await using var git = await ServedAsync("empty-commit");
