@@ -19,11 +19,13 @@ sealed class WorkingCopy(Project project, ProjectStore projects, GitProgram git,
 
     /// <summary>Afterwards the working copy holds the commit and its submodules. Returns the files of a release, by their paths below <paramref name="path"/>.</summary>
     /// <param name="path">The directory that the project lives in, for a repository of many; empty for all of it.</param>
+    /// <param name="meanwhile">What else can be done with the commit's files while git writes them, in their order; the task is git's.</param>
     /// <exception cref="Refusal">A submodule, a pointer or the path leads nowhere.</exception>
-    public async Task<IReadOnlyList<TreeEntry>> BringToAsync(string commit, string path, CancellationToken ct)
+    public async Task<IReadOnlyList<TreeEntry>> BringToAsync(string commit, string path, Func<IReadOnlyList<TreeEntry>, Task, Task> meanwhile, CancellationToken ct)
     {
+        var writing = repository.CheckOutAsync(commit, project.Checkout, ct);
         var listing = repository.ListAsync(commit, ct);
-        await Task.WhenAll(listing, repository.CheckOutAsync(commit, project.Checkout, ct));
+        await Task.WhenAll(writing, FollowAsync());
         var files = await listing;
         var attributes = await AttributesAsync(files, ct);
         if (attributes.Contains("export-ignore", StringComparison.Ordinal))
@@ -42,6 +44,8 @@ sealed class WorkingCopy(Project project, ProjectStore projects, GitProgram git,
         }
 
         return path.Length == 0 ? files : Below(path, files);
+
+        async Task FollowAsync() => await meanwhile(await listing, writing);
     }
 
     /// <summary>Whether two commits hold the same below a path, submodules by their commits.</summary>

@@ -7,6 +7,8 @@ namespace Paas.Receiver.Releases;
 /// <summary>A directory tree of which every file is a further name of a checkout's file.</summary>
 sealed class LinkedFiles(string checkout, string tree)
 {
+    static readonly TimeSpan Glance = TimeSpan.FromMilliseconds(1);
+
     const UnixFileMode Plain = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
     const UnixFileMode Executable = Plain | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
@@ -54,6 +56,47 @@ sealed class LinkedFiles(string checkout, string tree)
             }
 
             return files;
+        }
+    }
+
+    /// <summary>
+    /// Links files as they appear, while somebody writes the checkout in this order: a name can be had before its content is whole. Ends with the writing;
+    /// what was missed, or has been replaced since, is for <see cref="Match(IReadOnlyList{TreeEntry}, CancellationToken)"/>.
+    /// </summary>
+    /// <remarks>Nobody tells when git has made a file, so the next name is looked for again and again, a millisecond apart.</remarks>
+    public async Task FollowAsync(IReadOnlyList<TreeEntry> entries, Task writing, CancellationToken ct)
+    {
+        await Task.Yield();
+        foreach (var directory in entries.Where(entry => !entry.IsSubmodule).GroupBy(entry => Parent(entry.Path)))
+        {
+            Directory.CreateDirectory(Path.Combine(tree, directory.Key));
+            using var to = DirectoryHandle.Open(Path.Combine(tree, directory.Key));
+            DirectoryHandle? from;
+            while ((from = DirectoryHandle.TryOpen(Path.Combine(checkout, directory.Key))) is null)
+            {
+                if (writing.IsCompleted)
+                {
+                    return;
+                }
+
+                await Task.Delay(Glance, ct);
+            }
+
+            using (from)
+            {
+                foreach (var name in directory.Select(entry => Kernel.Name(Path.GetFileName(entry.Path))))
+                {
+                    while (!from.TryLink(name, to, name))
+                    {
+                        if (writing.IsCompleted)
+                        {
+                            return;
+                        }
+
+                        await Task.Delay(Glance, ct);
+                    }
+                }
+            }
         }
     }
 

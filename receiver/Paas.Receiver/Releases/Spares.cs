@@ -10,7 +10,7 @@ namespace Paas.Receiver.Releases;
 sealed partial class Spares(ILogger<Spares> logger)
 {
     /// <summary>Files; for fewer it is not worth the directories.</summary>
-    const int Large = 1000;
+    public const int Large = 1000;
 
     readonly ConcurrentDictionary<string, (CancellationTokenSource Stop, Task Linking)> open = new();
 

@@ -84,6 +84,42 @@ public sealed class LinkedFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task Files_are_linked_while_somebody_writes_them_and_what_was_replaced_meanwhile_is_put_right()
+    {
+        Directory.Delete(Checkout, recursive: true);
+        Directory.CreateDirectory(Checkout);
+        var written = new TaskCompletionSource();
+        var following = new LinkedFiles(Checkout, Tree).FollowAsync(Entries, written.Task, CancellationToken.None);
+        foreach (var path in Paths.Where(path => path != "link"))
+        {
+            Put(Checkout, path, path);
+        }
+
+        File.CreateSymbolicLink(Path.Combine(Checkout, "link"), "app/main.py");
+        await following.WaitAsync(TimeSpan.FromSeconds(30));
+        written.SetResult();
+        File.Delete(Path.Combine(Checkout, "app/main.py"));
+        Put(Checkout, "app/main.py", "replaced");
+
+        Match();
+
+        AssertMatches();
+        Assert.Equal("replaced", File.ReadAllText(Path.Combine(Tree, "app/main.py")));
+    }
+
+    [Fact]
+    public async Task Following_ends_with_the_writing_whatever_was_not_written()
+    {
+        File.Delete(Path.Combine(Checkout, "app/main.py"));
+
+        await new LinkedFiles(Checkout, Tree).FollowAsync(Entries, Task.CompletedTask, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(30));
+
+        Put(Checkout, "app/main.py", "late");
+        Match();
+        AssertMatches();
+    }
+
+    [Fact]
     public void A_commit_without_files_leaves_an_empty_tree()
     {
         Put(Tree, "left", "x");
