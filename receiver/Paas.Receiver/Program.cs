@@ -133,6 +133,7 @@ services.AddSingleton<ProjectHooks>();
 services.AddSingleton<Bounces>();
 services.AddSingleton<CookingWorkflow>();
 services.AddSingleton<FinalWorkflow>();
+services.AddSingleton<EditableWorkflow>();
 services.AddSingleton<WorkingCopies>();
 services.AddSingleton<RollbackWorkflow>();
 services.AddSingleton<Upkeep>();
@@ -150,8 +151,7 @@ services.AddSingleton<Recovery>();
 services.AddSingleton<Demolition>();
 
 // The doors.
-services.AddSingleton<PushCheck>((push, deploys, _) => Task.FromResult<IReadOnlyList<string>>(
-    deploys is not null && push.Kind == RepositoryKind.Project && Deployer.WhyNot(push.Project, push.Options.Mode) is { } why ? [why] : []));
+services.AddSingleton<PushCheck>((_, _, _) => Task.FromResult<IReadOnlyList<string>>([]));
 services.AddSingleton(provider => PushHooks.Of(
     provider.GetRequiredService<DeploymentQueue>(), provider.GetRequiredService<RefRules>(), provider.GetRequiredService<GitProgram>(),
     provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>(), provider.GetRequiredService<Marks>()));

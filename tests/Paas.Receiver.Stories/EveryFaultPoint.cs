@@ -186,7 +186,7 @@ public class EveryFaultPointOfDownThenUp(ITestOutputHelper output) : EveryFaultP
     protected override bool KeepsData => true;
 
     protected override IReadOnlyList<string> StepsOf(bool first) =>
-        [.. Step.All.Where(step => step is not (Step.Restore or Step.Fetch or Step.Exclusive) && (!first || step is not (Step.Stop or Step.Retire)))];
+        [.. Step.All.Where(step => step is not (Step.Restore or Step.Leave or Step.Fetch or Step.Exclusive) && (!first || step is not (Step.Stop or Step.Retire)))];
 }
 
 /// <summary>The old release answers until the new one does.</summary>
@@ -195,5 +195,5 @@ public class EveryFaultPointOfCrossover(ITestOutputHelper output) : EveryFaultPo
     protected override bool KeepsData => false;
 
     protected override IReadOnlyList<string> StepsOf(bool first) =>
-        [.. Step.All.Where(step => step is not (Step.Restore or Step.Fetch or Step.Hold or Step.Stop or Step.Exclusive) && (!first || step is not Step.Retire))];
+        [.. Step.All.Where(step => step is not (Step.Restore or Step.Leave or Step.Fetch or Step.Hold or Step.Stop or Step.Exclusive) && (!first || step is not Step.Retire))];
 }

@@ -101,7 +101,7 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
             Root = settings.Root,
             ProjectDirectory = project.Directory,
             RunSource = draft.Directory,
-            CopyOnWrite = WritesElsewhere || !step.Keep,
+            CopyOnWrite = (WritesElsewhere && !draft.InPlace) || !step.Keep,
             Scratch = scratch,
             Writable = [kept, .. draft.Shared, .. files, .. step.Writable],
             Network = step.Network,

@@ -50,7 +50,8 @@ sealed class DraftBuilder
             log.Detail($"{wish.Toolchain.Language} {found.Version} (asked for: {LogStream.Harmless(wish.Toolchain.Version)}, {wish.By})");
         }
 
-        if (plan.Wishes.LeftOut.Count > 0 && LeftOut.RemoveFrom(draft.Directory, plan.Wishes.LeftOut) is > 0 and var removed)
+        // In editable mode the files are people's own.
+        if (!draft.InPlace && plan.Wishes.LeftOut.Count > 0 && LeftOut.RemoveFrom(draft.Directory, plan.Wishes.LeftOut) is > 0 and var removed)
         {
             log.Detail($"{removed} files and directories are left out (.slugignore)");
         }

@@ -24,6 +24,7 @@ sealed partial class Demolition(
             await copies.StopAsync(project);
             visitors.Depart(project);
             await Task.WhenAll(fleet.Running(project).Select(release => fleet.StopAsync(project, release)));
+            RunView.Leave(project);
             Clear(projects.Remove(project));
         }
         finally

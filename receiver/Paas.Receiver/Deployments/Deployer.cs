@@ -10,7 +10,7 @@ namespace Paas.Receiver.Deployments;
 /// Runs one deployment by its mode's workflow; on failure walks the ways back; records, tells. The one place that catches everything.
 /// </summary>
 sealed partial class Deployer(
-    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, FinalWorkflow final, RollbackWorkflow rollback, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
+    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, FinalWorkflow final, EditableWorkflow editable, RollbackWorkflow rollback, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
     Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, WorkingCopies copies, Announcing announcing, Space space, ILogger<Deployer> logger)
 {
     /// <summary>Runs it to its end. Never throws: one deployment must never be able to stop another.</summary>
@@ -31,7 +31,6 @@ sealed partial class Deployer(
         {
             await spares.StopAsync(project);
             await copies.StopAsync(project);
-            RefuseOtherModes(deployment.Request);
             await RefuseIfStaleAsync(deployment);
             housekeeping.RefuseIfDiskIsFull(project);
             Housekeeping.RefuseIfDataIsReadOnly(project);
@@ -215,14 +214,26 @@ sealed partial class Deployer(
     async Task<(Release Release, string? Untidy)> WorkAsync(Run run, CancellationToken ct)
     {
         var request = run.Request;
-        if (request.Kind == DeploymentKind.Rollback)
+        var isEdited = run.Old is { Mode: Mode.Editable };
+        if (request.Kind is DeploymentKind.Rollback or DeploymentKind.Current)
         {
-            return (await rollback.RunAsync(run, ct), null);
+            if (isEdited)
+            {
+                throw new Refusal($"{run.Old} is edited in place: editable mode keeps nothing to go back to. Push the commit that you want, or leave the mode with -o mode=cooking");
+            }
+
+            return (request.Kind == DeploymentKind.Rollback ? await rollback.RunAsync(run, ct) : await rollback.MakeCurrentAsync(run, ct), null);
         }
 
-        if (request.Kind == DeploymentKind.Current)
+        var mode = ModeOf(run);
+        if (mode == Mode.Editable)
         {
-            return (await rollback.MakeCurrentAsync(run, ct), null);
+            return (await editable.RunAsync(run, request.Kind is DeploymentKind.Push or DeploymentKind.Mark ? request.NewCommit : null, ct), null);
+        }
+
+        if (isEdited)
+        {
+            await editable.LeaveAsync(run, ct);
         }
 
         if (request.Kind == DeploymentKind.Promote)
@@ -231,12 +242,12 @@ sealed partial class Deployer(
         }
 
         var commit = request.Kind is DeploymentKind.Push or DeploymentKind.Mark ? request.NewCommit! : run.Old?.Commit ?? throw new Refusal("nothing is deployed yet: push first");
-        return ModeOf(run) == Mode.Final ? await final.RunAsync(run, new WantedRelease(commit), ct) : await cooking.RunAsync(run, commit, ct);
+        return mode == Mode.Final ? await final.RunAsync(run, new WantedRelease(commit), ct) : await cooking.RunAsync(run, commit, ct);
     }
 
     /// <summary>What came as an archive comes again as one; everything else as it was asked for, or as its environment has it.</summary>
     static Mode ModeOf(Run run) =>
-        run.Request.Kind is not (DeploymentKind.Push or DeploymentKind.Mark) && run.Old is { Mode: Mode.Final } ? Mode.Final : run.Request.Mode ?? run.Project.Environment.Mode;
+        run.Request.Kind == DeploymentKind.Promote || (run.Request.Kind is not (DeploymentKind.Push or DeploymentKind.Mark) && run.Old is { Mode: Mode.Final }) ? Mode.Final : run.Request.Mode ?? run.Project.Environment.Mode;
 
     /// <summary>What an earlier deployment could not take back is taken back now: nothing is deployed onto a state that is neither old nor new.</summary>
     async Task MendAsync(Project project, Logs.LogStream log)
@@ -250,21 +261,6 @@ sealed partial class Deployer(
             }
 
             journal.Finish(entry.ReleaseId, Outcome.RolledBack, entry.Failure, step: null);
-        }
-    }
-
-    /// <summary>Why a project cannot be deployed in the mode that is asked for, or its environment's; null when it can.</summary>
-    public static string? WhyNot(Project project, Mode? asked) => (asked ?? project.Environment.Mode) switch
-    {
-        Mode.Editable => "editable mode is not there yet: this receiver deploys in cooking mode (-o mode=cooking)",
-        _ => null,
-    };
-
-    static void RefuseOtherModes(DeploymentRequest request)
-    {
-        if (request.Kind is DeploymentKind.Push or DeploymentKind.Mark or DeploymentKind.Redeploy or DeploymentKind.Reconfigure && WhyNot(request.Project, request.Mode) is { } why)
-        {
-            throw new Refusal(why);
         }
     }
 

@@ -43,6 +43,7 @@ sealed class Launches(
             Release = release.Id,
             Number = release.Number,
             Directory = release.Directory,
+            CopyOnWrite = release.Mode != Mode.Editable,
             Types = [.. await Task.WhenAll(manifest.ProcessTypes.Select(type => ToStartAsync(release, type)))],
             Commit = release.Commit,
             Environment = With(With(await PathOfAsync(release), Defaults(release.Project, manifest)), pillar.Environment.Select(variable => (variable.Key, variable.Value))),

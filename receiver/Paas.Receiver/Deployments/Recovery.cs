@@ -36,6 +36,7 @@ sealed partial class Recovery(
         foreach (var project in projects.List())
         {
             Housekeeping.SweepDiscarded(project);
+            releases.ShowRun(project);
             if (queue.InLine(project).Count == 0 && releases.Current(project) is { } release)
             {
                 visitors.Expect(project);
@@ -62,7 +63,15 @@ sealed partial class Recovery(
                 var isLive = releases.CurrentId(project) == id;
                 if (formations.Runs(id) ?? isLive)
                 {
-                    survivors.Add(isLive ? await launches.OfAsync(release, ct) : await launches.BesideAsync(release, ct));
+                    try
+                    {
+                        survivors.Add(isLive ? await launches.OfAsync(release, ct) : await launches.BesideAsync(release, ct));
+                    }
+                    catch (Exception e) when (e is Refusal or IOException)
+                    {
+                        // In editable mode somebody may be in the middle of an edit: one project's files must not keep the receiver from starting.
+                        Log.NotUp(logger, e, project.Key, release.Number);
+                    }
                 }
             }
         }

@@ -55,7 +55,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
     /// <summary>A release that is there already becomes the live one (PM-62): it starts where it does not run yet, and the old one runs on.</summary>
     public async Task<Release> MakeCurrentAsync(Run run, CancellationToken ct)
     {
-        var all = releases.List(run.Project).Where(release => !release.Pruned && (release.LiveAt is not null || Directory.Exists(release.Directory))).ToList();
+        var all = releases.List(run.Project).Where(release => release is { Pruned: false, Mode: not Mode.Editable } && (release.LiveAt is not null || Directory.Exists(release.Directory))).ToList();
         var target = all.FirstOrDefault(release => release.Number == run.Request.TargetRelease)
             ?? throw new Refusal($"there is no release v{run.Request.TargetRelease} of {run.Project} that could be made current{Kept(all)}");
         if (target.Id == run.Old?.Id)
@@ -93,7 +93,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
     /// <summary>Refused before anything is touched: no such release, not kept any more, live already.</summary>
     Release TargetOf(Run run)
     {
-        var all = releases.List(run.Project).Where(release => release.LiveAt is not null).ToList();
+        var all = releases.List(run.Project).Where(release => release is { LiveAt: not null, Mode: not Mode.Editable }).ToList();
         var target = run.Request.TargetRelease is { } number
             ? all.FirstOrDefault(release => release.Number == number) ?? throw new Refusal($"there is no release v{number} of {run.Project} that was ever live{Kept(all)}")
             : all.FirstOrDefault(release => release.Number < (run.Old?.Number ?? int.MaxValue) && !release.Pruned)

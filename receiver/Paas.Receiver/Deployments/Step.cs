@@ -9,6 +9,9 @@ static class Step
     /// <summary>0. Final mode only: the archive that was cooked elsewhere (R10.2, A9).</summary>
     public const string Fetch = "fetch";
 
+    /// <summary>0. Another mode after editable: the edited files are put aside.</summary>
+    public const string Leave = "leave";
+
     /// <summary>1. The commit into the working copy and from there into a draft.</summary>
     public const string CheckOut = "checkout";
 
@@ -76,5 +79,5 @@ static class Step
     public static readonly IReadOnlyList<string> Behind = [Retire, Prune, Notify];
 
     public static readonly IReadOnlyList<string> All =
-        [Fetch, CheckOut, Configure, Build, Seal, Bundle, Hold, Stop, BackUp, Restore, Release, Start, Healthy, Upgrade, Exclusive, Promote, Switch, Settle, Retire, Prune, Notify];
+        [Leave, Fetch, CheckOut, Configure, Build, Seal, Bundle, Hold, Stop, BackUp, Restore, Release, Start, Healthy, Upgrade, Exclusive, Promote, Switch, Settle, Retire, Prune, Notify];
 }

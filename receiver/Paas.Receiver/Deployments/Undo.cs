@@ -15,6 +15,8 @@ namespace Paas.Receiver.Deployments;
 /// Each is harmless to walk twice or in vain, and none takes a cancellation token: taking back must not be cancelled.
 /// </summary>
 [JsonDerivedType(typeof(SetAside), "set-aside")]
+[JsonDerivedType(typeof(ForgetInPlace), "forget-in-place")]
+[JsonDerivedType(typeof(PutEditsBack), "put-edits-back")]
 [JsonDerivedType(typeof(PutCheckoutBack), "put-checkout-back")]
 [JsonDerivedType(typeof(DropArchive), "drop-archive")]
 [JsonDerivedType(typeof(LetVisitorsIn), "let-visitors-in")]
@@ -72,6 +74,52 @@ sealed record SetAside(string Release) : Undo
     }
 }
 
+/// <summary>A release in editable mode that never served: its number and its place are all there is of it, the files stay.</summary>
+sealed record ForgetInPlace(string Release) : Undo
+{
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        var id = ReleaseId.TryParse(Release)!;
+        await Stragglers.KillAsync(id.Value);
+        way.Releases.Forget(id);
+        var place = new FileInfo(Path.Combine(way.Project.Deploy, id.Value));
+        if (place.LinkTarget is not null)
+        {
+            place.Delete();
+        }
+
+        var scratch = Path.Combine(way.Project.Build, id.Value + ".work");
+        if (Directory.Exists(scratch))
+        {
+            await Cage.RemoveAsync(scratch);
+        }
+    }
+}
+
+/// <summary>Another mode's deployment came to nothing: the edited files are the working copy again.</summary>
+sealed record PutEditsBack(string Release) : Undo
+{
+    /// <summary>Below the name of the release that was edited: below the deployment's, what still runs there would look like something that the deployment had started.</summary>
+    public static string PlaceOf(Project project, ReleaseId edited) => Path.Combine(project.Archives, edited.Value, "project.edited");
+
+    public override Task TakeBackAsync(WayBack way)
+    {
+        var edited = PlaceOf(way.Project, ReleaseId.TryParse(Release)!);
+        if (Directory.Exists(edited))
+        {
+            if (Directory.Exists(way.Project.Checkout))
+            {
+                Directory.Delete(way.Project.Checkout, recursive: true);
+            }
+
+            AtomicFile.Rename(edited, way.Project.Checkout);
+            way.Releases.ShowRun(way.Project);
+        }
+
+        return Task.CompletedTask;
+    }
+}
+
 /// <summary>The working copy shows what is deployed (R5.3), so a failed deployment gives it back.</summary>
 /// <param name="PillarCommit">What the pillar's working copy shows (R5.4); null leaves it.</param>
 sealed record PutCheckoutBack(string? Commit, string? PillarCommit = null) : Undo
@@ -79,7 +127,12 @@ sealed record PutCheckoutBack(string? Commit, string? PillarCommit = null) : Und
     public override async Task TakeBackAsync(WayBack way)
     {
         var repository = new GitRepository(way.Project.ProjectRepository, way.Git);
-        if (Commit is not null)
+        if (way.Releases.Current(way.Project) is { Mode: Mode.Editable } edited)
+        {
+            // The edited files come back as a whole; a checkout over them would be the loss that they are kept from.
+            await new PutEditsBack(edited.Id.Value).TakeBackAsync(way);
+        }
+        else if (Commit is not null)
         {
             try
             {
@@ -142,6 +195,12 @@ sealed record StartAgain(string Release) : Undo
     {
         if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release)
         {
+            if (release.Mode == Mode.Editable)
+            {
+                // It runs in files that were put aside before it was stopped.
+                await new PutEditsBack(Release).TakeBackAsync(way);
+            }
+
             await way.Launches.TryHooksAsync(release, "pre_start", way.Deployment, way.Log);
             await way.Launches.BringUpAsync(release);
             await way.Launches.TryHooksAsync(release, "post_start", way.Deployment, way.Log);

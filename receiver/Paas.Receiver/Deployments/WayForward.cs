@@ -29,7 +29,7 @@ sealed class WayForward(Journal journal, ReleaseStore releases, Launches launche
 
     async Task BundleIfMissingAsync(Release release)
     {
-        if (release.ArchiveDigest is not null && File.Exists(release.ArchiveFile))
+        if (release.Mode == Mode.Editable || release.ArchiveDigest is not null && File.Exists(release.ArchiveFile))
         {
             return;
         }

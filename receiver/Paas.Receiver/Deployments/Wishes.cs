@@ -49,6 +49,9 @@ sealed record Wishes
     /// <summary>What runs, by PaaSTA's instance; null is all that the release declares.</summary>
     public IReadOnlyDictionary<string, WantedInstance>? Instances { get; init; }
 
+    /// <summary>What people edited in place and did not commit is given up.</summary>
+    public bool DiscardEdits { get; init; }
+
     /// <summary>Null for <see cref="None"/>.</summary>
     public string? ToJson() => JsonSerializer.Serialize(this, Compact) is var text and not "{}" ? text : null;
 

@@ -268,19 +268,12 @@ sealed partial class PushHooks(
         try
         {
             complete = complete with { Options = PushOptions.Parse(options) };
-            return (complete, [.. NotYet(complete.Options).Select(option => $"The push option '{option}' is not there yet."), .. StepChoice.Mistakes(complete.Options.Only, complete.Options.Skip)]);
+            return (complete, [.. StepChoice.Mistakes(complete.Options.Only, complete.Options.Skip)]);
         }
         catch (Refusal refusal)
         {
             return (complete, [refusal.Message]);
         }
-    }
-
-    // They are read, so that a bad one is said; a deployment cannot carry them so far, and none is dropped in silence.
-    static IEnumerable<string> NotYet(PushOptions options)
-    {
-        string?[] unheard = [options.DiscardEdits ? "discard-edits" : null];
-        return unheard.OfType<string>();
     }
 
     static DeploymentRequest Request(Push push, RefUpdate deploys) => new()
@@ -304,6 +297,7 @@ sealed partial class PushHooks(
     {
         Set = options.Set.Count > 0 ? options.Set : null,
         Manifest = options.Manifest,
+        DiscardEdits = options.DiscardEdits,
         Only = OrNothing(options.Only),
         OnlySteps = OrNothing(options.OnlySteps),
         Skip = OrNothing(options.Skip),

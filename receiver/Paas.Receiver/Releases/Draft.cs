@@ -17,7 +17,10 @@ sealed class Draft(Project project, ReleaseId id, string commit)
 
     public string Commit => commit;
 
-    public string Directory { get; } = Path.Combine(project.Build, id.Value);
+    /// <summary>Editable mode: it is the working copy itself, and what a build writes stays there.</summary>
+    public bool InPlace { get; init; }
+
+    public string Directory => InPlace ? project.Checkout : Path.Combine(project.Build, id.Value);
 
     /// <summary>Where the overlay of a build keeps what the build writes.</summary>
     public string Scratch { get; } = Path.Combine(project.Build, id.Value + ".work");

@@ -44,7 +44,8 @@ sealed record Release
     /// <summary>Its directory and archive are gone; only the record is left.</summary>
     public bool Pruned { get; init; }
 
-    public string Directory => Path.Combine(Project.Deploy, Id.Value);
+    /// <summary>Its sealed tree; in editable mode the working copy, which goes on changing.</summary>
+    public string Directory => Mode == Mode.Editable ? Project.Checkout : Path.Combine(Project.Deploy, Id.Value);
 
     /// <summary>Where the deliverable and its release.json are (R5.15).</summary>
     public string Deliverables => Path.Combine(Project.Releases, Id.Value);

@@ -51,13 +51,28 @@ sealed class ReleaseStore(Database database, TimeProvider time)
                 MadeAt = made,
             };
         });
-        AtomicFile.Rename(draft.Directory, release.Directory);
+        if (draft.InPlace)
+        {
+            AtomicFile.Link(Path.Combine(project.Deploy, draft.Id.Value), InPlace);
+        }
+        else
+        {
+            AtomicFile.Rename(draft.Directory, release.Directory);
+        }
+
         return release;
     }
 
     /// <summary>The number that the next draft to be sealed gets: a project's deployments go one after the other.</summary>
     public int NextNumber(Project project) => 1 + database.ReadOne<int>(
         "SELECT last_release FROM projects WHERE environment = @Environment AND name = @Name", new { Environment = project.Environment.Name.Value, Name = project.Name.Value });
+
+    /// <summary>Where the place of a release in <c>deploy</c> leads in editable mode.</summary>
+    const string InPlace = "../project";
+
+    /// <summary>Brings <c>run</c> to what it should show; a reboot takes mounts away.</summary>
+    public void ShowRun(Project project) =>
+        RunView.Show(project, CurrentId(project) is { } id && new FileInfo(Path.Combine(project.Deploy, id.Value)).LinkTarget == InPlace);
 
     /// <summary>The live release's id; null before the first.</summary>
     public ReleaseId? CurrentId(Project project) => ReleaseId.TryParse(new FileInfo(project.Current).LinkTarget);
@@ -113,6 +128,8 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         {
             File.Delete(project.Current);
         }
+
+        ShowRun(project);
     }
 
     /// <summary>Records what the archive turned out to be.</summary>

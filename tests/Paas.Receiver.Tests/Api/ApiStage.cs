@@ -111,6 +111,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Bounces>()
             .AddSingleton<CookingWorkflow>()
             .AddSingleton<FinalWorkflow>()
+            .AddSingleton<EditableWorkflow>()
             .AddSingleton<WorkingCopies>()
             .AddSingleton<RollbackWorkflow>()
             .AddSingleton<Upkeep>()
