@@ -74,6 +74,7 @@ static class CommandLine
             ChangeEnvCommand.Create(surroundings),
             InitCommand.Create(surroundings),
             DestroyCommand.Create(surroundings),
+            PushCommand.Create(surroundings),
             StatusCommand.Create(surroundings),
             ReleasesCommand.Create(surroundings),
             PromoteCommand.Create(surroundings),
@@ -95,6 +96,11 @@ static class CommandLine
             DomainsCommand.Create(surroundings),
             MaintenanceCommand.Create(surroundings),
             TrafficCommand.Create(surroundings),
+            UsersCommand.Create(surroundings),
+            KeysCommand.Create(surroundings),
+            TokensCommand.Create(surroundings),
+            AuditCommand.Create(surroundings),
+            CompletionCommand.Create(surroundings),
         };
         foreach (var operate in OperateCommands.Create(surroundings))
         {

@@ -23,6 +23,9 @@ sealed record Surroundings
     /// <summary>The one receiver that may be spoken to, where the command runs inside of it for somebody who came by ssh; null is any.</summary>
     public Uri? Only { get; init; }
 
+    /// <summary>Standard input and outputs are this process's own: a program may be given them as they are.</summary>
+    public bool IsTheProcess { get; init; }
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>How long a log that broke off is tried again before the command gives up.</summary>
@@ -34,6 +37,7 @@ sealed record Surroundings
         Error = Console.Error,
         RawOut = Console.OpenStandardOutput(),
         RawError = Console.OpenStandardError(),
+        IsTheProcess = true,
         Directory = Environment.CurrentDirectory,
         Home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
         Variable = name => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,

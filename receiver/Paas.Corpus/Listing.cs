@@ -1,0 +1,26 @@
+using System.CommandLine;
+using System.Text.Json.Serialization.Metadata;
+using Paas.Receiver.Contract;
+
+namespace Paas.Corpus;
+
+/// <summary>A list of the receiver's as a table, or as it came.</summary>
+static class Listing
+{
+    public static async Task<int> ShowAsync<T>(
+        ParseResult parsed, Option<bool> json, string path, JsonTypeInfo<Page<T>> type, IReadOnlyList<string> head, Func<T, IReadOnlyList<string>> row, Surroundings surroundings, CancellationToken ct)
+    {
+        using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
+        var text = await client.GetTextAsync($"api/v1/{path}", ct);
+        if (parsed.GetValue(json))
+        {
+            await surroundings.Out.WriteLineAsync(text);
+        }
+        else
+        {
+            Table.Write(surroundings.Out, [head, .. client.Read(text, type).Items.Select(row)]);
+        }
+
+        return Exit.Done;
+    }
+}
