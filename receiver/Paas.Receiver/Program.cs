@@ -159,7 +159,7 @@ services.AddSingleton<LargeFilesDoor>();
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
 services.AddSsh(options);
-services.AddApi(new ThisHost(options.Listen.Address, options.Domain, options.Root, options.EnvironmentTypes));
+services.AddApi(new ThisHost(options.Listen.Address, options.Domain, options.Root, options.EnvironmentTypes) { SshPort = options.SshListen?.Port });
 builder.WebHost.UseKestrelHttpsConfiguration();
 builder.WebHost.UseSockets(RouterListener.Prepare);
 builder.WebHost.ConfigureKestrel(kestrel =>

@@ -54,6 +54,28 @@ public sealed class WhoIsTold
         Assert.Equal(("rolledBack", null, "false"), await ear.HeardAsync("/failures", 0));
     }
 
+    [Fact]
+    public async Task Whoever_makes_an_environment_or_a_project_and_the_operator_are_told_how_to_get_in_without_any_secret()
+    {
+        await using var ear = new Ear();
+        await using var receiver = await ReceiverProcess.StartAsync(new Dictionary<string, string>
+        {
+            ["PAAS_NOTIFY_PRIVATE"] = "1",
+            ["PAAS_NOTIFY_WEBHOOK"] = $"http://127.0.0.1:{ear.Port}/operator",
+            ["PAAS_NOTIFY_WEBHOOK_SECRET"] = "the-operators-own",
+        });
+
+        Assert.Equal(HttpStatusCode.Created, (await receiver.AskApiAsync(HttpMethod.Post, "api/v1/environments", """{"name": "qa", "type": "staging"}""")).Status);
+        Assert.Equal(HttpStatusCode.Created, (await receiver.AskApiAsync(HttpMethod.Put, "api/v1/projects/qa/shop")).Status);
+        Assert.Equal(HttpStatusCode.OK, (await receiver.AskApiAsync(HttpMethod.Put, "api/v1/projects/qa/shop")).Status);
+
+        var bodies = new[] { await ear.BodyAsync("/operator", 0), await ear.BodyAsync("/operator", 1) };
+        Assert.Contains(bodies, body => body.Contains("environment qa is made", StringComparison.Ordinal));
+        Assert.Contains(bodies, body => body.Contains($"\"repository\":\"http://127.0.0.1:{receiver.Port}/git/qa/shop.git\"", StringComparison.Ordinal));
+        Assert.All(bodies, body => Assert.DoesNotContain(receiver.Token, body, StringComparison.Ordinal));
+        Assert.Equal(2, ear.Count);
+    }
+
     /// <summary>Listens to webhooks; to <c>/hangs</c> it never answers.</summary>
     sealed class Ear : IAsyncDisposable
     {
@@ -70,7 +92,26 @@ public sealed class WhoIsTold
 
         public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
 
+        public int Count
+        {
+            get
+            {
+                lock (heard)
+                {
+                    return heard.Count;
+                }
+            }
+        }
+
         public async Task<(string? Outcome, string? Release, string? Succeeded)> HeardAsync(string path, int number)
+        {
+            using var document = JsonDocument.Parse(await BodyAsync(path, number));
+            return (Of("outcome"), Of("release"), Of("succeeded"));
+
+            string? Of(string name) => document.RootElement.TryGetProperty(name, out var value) ? value.GetString() : null;
+        }
+
+        public async Task<string> BodyAsync(string path, int number)
         {
             string? body = null;
             await Patience.UntilAsync(
@@ -84,10 +125,7 @@ public sealed class WhoIsTold
                     return body is not null;
                 },
                 $"{path} hears number {number + 1}");
-            using var document = JsonDocument.Parse(body!);
-            return (Of("outcome"), Of("release"), Of("succeeded"));
-
-            string? Of(string name) => document.RootElement.TryGetProperty(name, out var value) ? value.GetString() : null;
+            return body!;
         }
 
         public async ValueTask DisposeAsync()

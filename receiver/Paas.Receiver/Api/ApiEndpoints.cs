@@ -12,6 +12,7 @@ static class ApiEndpoints
         .AddSingleton<Desk>()
         .AddSingleton<Credentials>()
         .AddSingleton<Summaries>()
+        .AddSingleton<AccessNotices>()
         .AddSingleton<EventStream>()
         .ConfigureHttpJsonOptions(json =>
         {

@@ -13,6 +13,9 @@ namespace Paas.Receiver.Api;
 sealed record ThisHost(IPAddress Address, string Domain, string Root, IReadOnlyList<EnvironmentType> Types)
 {
     public string Name => Dns.GetHostName();
+
+    /// <summary>Null where there is no ssh.</summary>
+    public int? SshPort { get; init; }
 }
 
 /// <summary>Hosts, environments and the making and destroying of projects (R2.2, R13.5, R15.2 to R15.7). </summary>
@@ -49,7 +52,7 @@ static class EnvironmentEndpoints
         }).WithName("projects.destroy");
     }
 
-    static IResult Create(EnvironmentOrder order, HttpContext context, Desk desk, ThisHost host, ProjectStore projects)
+    static IResult Create(EnvironmentOrder order, HttpContext context, Desk desk, ThisHost host, ProjectStore projects, AccessNotices notices)
     {
         desk.Allowed(context, Permission.WorkspaceEdit);
         if (order.Host is { Length: > 0 } wanted && wanted != host.Name && wanted != "localhost")
@@ -71,6 +74,7 @@ static class EnvironmentEndpoints
             ReleaseSource = order.ReleaseSource is { Length: > 0 } source ? Checked(source) : null,
             ReleaseToken = order.ReleaseToken is { Length: > 0 } token ? token : null,
         });
+        notices.Tell(context, made);
         return Results.Json(Of(made, context, desk, host), ContractJson.Default.EnvironmentSummary, statusCode: StatusCodes.Status201Created);
     }
 
@@ -91,13 +95,18 @@ static class EnvironmentEndpoints
 
     /// <summary>A project with its two empty repositories, ready to be pushed to (R13.5, R15.4). Harmless where it exists.</summary>
     static async Task<IResult> MakeAsync(
-        string environment, string project, HttpContext context, Desk desk, ProjectStore projects, GitProgram git, Visitors visitors)
+        string environment, string project, HttpContext context, Desk desk, ProjectStore projects, GitProgram git, Visitors visitors, AccessNotices notices)
     {
         var (place, name) = desk.Placed(context, environment, project);
         var isNew = projects.Find(place.Name, name) is null;
         var made = projects.FindOrCreate(place.Name, name);
         await new GitRepository(made.ProjectRepository, git).CreateAsync();
         await new GitRepository(made.PillarRepository, git).CreateAsync();
+        if (isNew)
+        {
+            notices.Tell(context, made);
+        }
+
         var path = $"/git/{(place.IsDefault ? "" : $"{place.Name}/")}{name}";
         var answer = new ProjectMade(place.Name.Value, name.Value, visitors.Url(made), $"{path}.git", $"{path}/pillar.git", isNew);
         return Results.Json(answer, ContractJson.Default.ProjectMade, statusCode: isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK);
