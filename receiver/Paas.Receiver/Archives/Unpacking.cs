@@ -34,9 +34,10 @@ sealed class Unpacking(Stream tar, string directory, long packed, UnpackLimits l
 
     readonly byte[] buffer = new byte[1 << 20];
     readonly DirectoryHandle root = DirectoryHandle.Open(directory);
-    readonly Dictionary<string, byte[]?> seen = new(StringComparer.Ordinal);
+    readonly FileWriters writers = new();
+    readonly Dictionary<string, Entered?> seen = new(StringComparer.Ordinal);
     readonly HashSet<string> folded = new(StringComparer.Ordinal);
-    readonly List<(byte[] Path, byte[] Entry)> entries = [];
+    readonly List<Entered> entries = [];
     readonly List<(byte[] Path, long Time)> directories = [];
     readonly IncrementalHash large = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     int at;
@@ -57,6 +58,7 @@ sealed class Unpacking(Stream tar, string directory, long packed, UnpackLimits l
         }
 
         ReadOutTheRest();
+        writers.Finish();
         foreach (var (path, time) in Enumerable.Reverse(directories))
         {
             SetTime(walk.Directory(path).Descriptor, time);
@@ -67,6 +69,7 @@ sealed class Unpacking(Stream tar, string directory, long packed, UnpackLimits l
 
     public void Dispose()
     {
+        writers.Dispose();
         root.Dispose();
         large.Dispose();
     }
@@ -148,7 +151,7 @@ sealed class Unpacking(Stream tar, string directory, long packed, UnpackLimits l
                 }
 
                 above.MakeSymbolicLink(name, [.. target, 0]);
-                Remember(path, ContentDigest.Link, 0, target);
+                Remember(path, ContentDigest.Link).Value = ContentDigest.Entry(ContentDigest.Link, path.AsSpan(..^1), 0, target);
                 break;
             case (byte)'1':
                 MakeHardLink(walk, target, path);
@@ -186,47 +189,38 @@ sealed class Unpacking(Stream tar, string directory, long packed, UnpackLimits l
 
         Count(size);
         var executable = (mode & 0x40) != 0;
+        var kind = executable ? ContentDigest.Executable : ContentDigest.File;
+        var permissions = executable ? 0x1EDu : 0x1A4u;
+        var entered = Remember(path, kind);
+        if (size <= FileWriters.LargestFile)
+        {
+            var content = Need((int)size);
+            writers.Write(above.CreateFile(name, 0x180), content, permissions, time, hash => entered.Value = ContentDigest.Entry(kind, path.AsSpan(..^1), size, hash));
+            at += (int)size;
+            Pad(size);
+            return;
+        }
+
         using var file = above.CreateFile(name, 0x180);
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         for (var left = size; left > 0;)
         {
             var part = Some((int)Math.Min(left, buffer.Length));
             file.Write(part);
-            if (part.Length == size)
-            {
-                _ = SHA256.HashData(part, hash);
-            }
-            else
-            {
-                large.AppendData(part);
-            }
-
+            large.AppendData(part);
             at += part.Length;
             left -= part.Length;
-            if (left == 0 && part.Length != size)
-            {
-                _ = large.GetHashAndReset(hash);
-            }
         }
 
-        if (size == 0)
-        {
-            _ = SHA256.HashData([], hash);
-        }
-
+        Span<byte> whole = stackalloc byte[SHA256.HashSizeInBytes];
+        _ = large.GetHashAndReset(whole);
         Pad(size);
-        if (Kernel.ChangeMode(file.Descriptor, executable ? 0x1EDu : 0x1A4u) != 0)
-        {
-            throw Kernel.Failed("set the mode of", Kernel.Show(path));
-        }
-
-        SetTime(file.Descriptor, time);
-        Remember(path, executable ? ContentDigest.Executable : ContentDigest.File, size, hash);
+        FileWriters.Finish(file.Descriptor, permissions, time);
+        entered.Value = ContentDigest.Entry(kind, path.AsSpan(..^1), size, whole);
     }
 
     void MakeHardLink(PathWalk walk, byte[] rawTarget, byte[] path)
     {
-        if (Clean(rawTarget) is not { } target || !seen.TryGetValue(Key(target), out var entry) || entry is null || entry[0] is not (ContentDigest.File or ContentDigest.Executable))
+        if (Clean(rawTarget) is not { } target || !seen.TryGetValue(Key(target), out var entry) || entry is not { Kind: ContentDigest.File or ContentDigest.Executable })
         {
             throw new Refusal($"{Kernel.Show(path)} in the archive is a hard link to {Kernel.Show(rawTarget)}, which is no file of the archive.");
         }
@@ -239,18 +233,16 @@ sealed class Unpacking(Stream tar, string directory, long packed, UnpackLimits l
             throw new IOException($"{Kernel.Show(path)} could not be linked to {Kernel.Show(target)}");
         }
 
-        // As its target, under another path.
-        var rest = entry.AsSpan(target.Length); // kind + path without its NUL
-        byte[] own = [entry[0], .. path.AsSpan(..^1), .. rest];
-        seen[Key(path)] = own;
-        entries.Add((path[..^1], own));
+        seen[Key(path)] = entry;
+        entries.Add(new Entered(path[..^1], entry.Kind) { Same = entry });
     }
 
-    void Remember(byte[] path, byte kind, long size, ReadOnlySpan<byte> value)
+    Entered Remember(byte[] path, byte kind)
     {
-        var entry = ContentDigest.Entry(kind, path.AsSpan(..^1), size, value);
-        seen[Key(path)] = entry;
-        entries.Add((path[..^1], entry));
+        var entered = new Entered(path[..^1], kind);
+        seen[Key(path)] = entered;
+        entries.Add(entered);
+        return entered;
     }
 
     // Every name once; its parents count as directories, whether the archive lists them or not.
@@ -283,7 +275,8 @@ sealed class Unpacking(Stream tar, string directory, long packed, UnpackLimits l
             if (part.Length < key.Length || isDirectory)
             {
                 var asDirectory = path.AsSpan(0, end).ToArray();
-                entries.Add(([.. asDirectory, (byte)'/'], ContentDigest.Entry(ContentDigest.Directory, [.. asDirectory, (byte)'/'], 0, [])));
+                byte[] slashed = [.. asDirectory, (byte)'/'];
+                entries.Add(new Entered(slashed, ContentDigest.Directory) { Value = ContentDigest.Entry(ContentDigest.Directory, slashed, 0, []) });
             }
         }
     }
@@ -358,9 +351,9 @@ sealed class Unpacking(Stream tar, string directory, long packed, UnpackLimits l
     {
         entries.Sort((a, b) => a.Path.AsSpan().SequenceCompareTo(b.Path));
         using var digest = new ContentDigest();
-        foreach (var (_, entry) in entries)
+        foreach (var entry in entries)
         {
-            digest.Add(entry);
+            digest.Add(entry.Form());
         }
 
         return digest.Finish();
@@ -546,5 +539,30 @@ sealed class Unpacking(Stream tar, string directory, long packed, UnpackLimits l
         var read = tar.Read(buffer, filled, buffer.Length - filled);
         filled += read;
         return read > 0;
+    }
+
+    /// <summary>What was made at a path. A file's form is known when it is written.</summary>
+    sealed class Entered(byte[] path, byte kind)
+    {
+        public byte[] Path => path;
+
+        public byte Kind => kind;
+
+        public byte[]? Value { get; set; }
+
+        /// <summary>The file that this is another name of.</summary>
+        public Entered? Same { get; init; }
+
+        public byte[] Form()
+        {
+            if (Same is null)
+            {
+                return Value!;
+            }
+
+            // As its target, under another path: kind, path, and the rest from the NUL behind the path.
+            var (form, length) = (Same.Form(), 1 + Same.Path.Length);
+            return [kind, .. path, .. form.AsSpan(length)];
+        }
     }
 }
