@@ -80,22 +80,6 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
         var scratch = Path.Combine(draft.Scratch, step.Label);
         Directory.CreateDirectory(draft.Scratch);
         var (machine, files) = Machine(draft);
-        var told = (step.Command with { Directory = step.Command.Directory ?? project.Run, OwnGroup = true })
-            .With(machine)
-            .With(step.Environment)
-            .With(draft.Platform)
-            .With(new Dictionary<string, string>
-            {
-                ["HOME"] = project.Run,
-                ["PAAS_STEP"] = step.Label,
-                ["PAAS_PROJECT"] = project.Name.Value,
-                ["PAAS_ENVIRONMENT"] = project.Environment.Name.Value,
-                ["PAAS_ENVIRONMENT_TYPE"] = project.Environment.Type.ToString().ToLowerInvariant(),
-                ["PAAS_ENVIRONMENT_TAGS"] = JsonSerializer.Serialize(project.Environment.Tags),
-                ["PAAS_CACHE_DIR"] = kept,
-                ["PAAS_REBUILD"] = step.Anew ? "1" : "0",
-                ["SOURCE_VERSION"] = draft.Commit,
-            });
         var view = new CageView
         {
             Root = settings.Root,
@@ -107,6 +91,25 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
             Network = step.Network,
             Group = Path.GetFileName(draft.Scratch) + "-" + step.Label,
         };
+
+        // Without a namespace of its own the project's `run` is the live release: then the draft is where it really is.
+        var run = cage.RunSeenAt(view);
+        var told = (step.Command with { Arguments = [.. step.Command.Arguments.Select(argument => argument.StartsWith(Run, StringComparison.Ordinal) ? run + argument[Run.Length..] : argument)], OwnGroup = true })
+            .With(machine)
+            .With(step.Environment)
+            .With(draft.Platform)
+            .With(new Dictionary<string, string>
+            {
+                ["HOME"] = run,
+                ["PAAS_STEP"] = step.Label,
+                ["PAAS_PROJECT"] = project.Name.Value,
+                ["PAAS_ENVIRONMENT"] = project.Environment.Name.Value,
+                ["PAAS_ENVIRONMENT_TYPE"] = project.Environment.Type.ToString().ToLowerInvariant(),
+                ["PAAS_ENVIRONMENT_TAGS"] = JsonSerializer.Serialize(project.Environment.Tags),
+                ["PAAS_CACHE_DIR"] = kept,
+                ["PAAS_REBUILD"] = step.Anew ? "1" : "0",
+                ["SOURCE_VERSION"] = draft.Commit,
+            });
         var code = await CagedRun.ToEndAsync(draft.Id.Value, cage.Enter(view, told), tell, limit ?? settings.Longest, ct);
         if (cage.RanOutOfMemory(view.Group))
         {
@@ -203,9 +206,12 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
 
     const string Placeholder = "\u0001env";
 
+    /// <summary>Stands, in arguments, for where a command finds the draft.</summary>
+    const string Run = "\u0001run";
+
     CagedStep StepOf(Draft draft, Place place, IReadOnlyList<string> exports, string? detected) =>
         new($"buildpack-{Path.GetFileName(place.Shared)}", new Command(
-            "/bin/bash", ["-c", RunPack, "buildpack", place.Pack, draft.Project.Run, BuildCache.Of(draft.Project), Placeholder, place.Out, detected ?? "", .. exports]))
+            "/bin/bash", ["-c", RunPack, "buildpack", place.Pack, Run, BuildCache.Of(draft.Project), Placeholder, place.Out, detected ?? "", .. exports]))
         {
             Writable = [place.Shared],
         };
@@ -249,7 +255,7 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
         var place = new Place(shared, Path.Combine(shared, "out"), pack.Origin switch
         {
             // Its own path at `run`, as the build sees it.
-            BuildpackOrigin.Repository => Path.Combine(draft.Project.Run, Path.GetRelativePath(draft.Directory, pack.Directory)),
+            BuildpackOrigin.Repository => Path.Combine(Run, Path.GetRelativePath(draft.Directory, pack.Directory)),
             BuildpackOrigin.Fetched => pack.Directory,
             _ => Path.Combine(shared, pack.Name),
         });

@@ -81,7 +81,7 @@ sealed class DraftBuilder
         RefuseUnlessExecutable(HookOf(draft, step), step);
         var hook = Path.Combine(".paas", "hooks", step);
         log.Title($"Running {hook}");
-        await RunOwnAsync(draft, step, hook, new Command(Path.Combine(draft.Project.Run, hook)), pillar, rebuild, log, ct);
+        await RunOwnAsync(draft, step, hook, new Command("./" + hook), pillar, rebuild, log, ct);
         return true;
     }
 

@@ -23,9 +23,20 @@ public sealed class BuildpackTests : IDisposable
 
     public void Dispose() => Directory.Delete(root, recursive: true);
 
-    [Fact]
-    public async Task A_buildpack_gets_build_cache_and_variables_and_says_what_runs()
+    [Theory]
+    [InlineData(null)]
+    [InlineData(nameof(CageKind.Bind))]
+    [InlineData(nameof(CageKind.Plain))]
+    public async Task A_buildpack_gets_build_cache_and_variables_and_says_what_runs(string? kind)
     {
+        if (kind is not null && !CageTests.MayEnter(Enum.Parse<CageKind>(kind)))
+        {
+            return;
+        }
+
+        wanted = kind is null ? null : Enum.Parse<CageKind>(kind);
+        Directory.CreateDirectory(Path.Combine(project.Deploy, "live"));
+        Directory.CreateSymbolicLink(project.Run, Path.Combine(project.Deploy, "live"));
         Pack("one", detect: "test -f \"$1/marker\" && echo One", compile: "echo \"$1|$2\" >places; cat \"$3/GREETING\" >greeting; ls -l \"$3/GREETING\" | cut -c 1-10 >mode; echo kept >>\"$2/log\"; cp \"$2/log\" .; env >variables",
             release: "echo 'config_vars: {A: one}'; echo 'default_process_types: {web: serve --it}'");
         Write("marker", "");
@@ -52,6 +63,7 @@ public sealed class BuildpackTests : IDisposable
         Assert.Equal("kept\nkept\n", Read("log"));
         await BuildAsync(rebuild: true);
         Assert.Equal("kept\n", Read("log"));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(project.Deploy, "live")));
     }
 
     [Fact]
@@ -283,10 +295,11 @@ public sealed class BuildpackTests : IDisposable
     bool Plain => cageKind == CageKind.Plain;
 
     CageKind cageKind;
+    CageKind? wanted;
 
     async Task<(Built Built, IReadOnlyList<string> Log)> BuildAsync(bool rebuild = false, BuildNetwork network = BuildNetwork.Needed, params (string Name, string Value)[] configured)
     {
-        var cage = await Cage.ProbeAsync(Directory.CreateDirectory(Path.Combine(root, "probe")).FullName);
+        var cage = wanted is { } kind ? Cage.Of(kind) : await Cage.ProbeAsync(Directory.CreateDirectory(Path.Combine(root, "probe")).FullName);
         cageKind = cage.Kind;
         var builder = new DraftBuilder(cage, new BuildSettings { Root = Path.Combine(root, "srv"), Longest = TimeSpan.FromSeconds(60), Shelf = new BuildpackShelf([Path.Combine(root, "packs")]), Network = network });
         var file = Path.Combine(root, $"{Guid.NewGuid():N}.log");
