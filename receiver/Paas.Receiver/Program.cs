@@ -103,6 +103,14 @@ services.AddSingleton(new FleetSettings { Root = options.Root, State = options.S
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(
     Path.Combine(options.State, "certificates"), options.Certificates, options.Domain, TimeProvider.System, provider.GetRequiredService<ILogger<CertificateStore>>()));
+services.AddSingleton<Challenges>();
+if (options.Acme is { } acme)
+{
+    services.AddHostedService(provider => new Renewals(
+        acme, Path.Combine(options.State, "certificates"), provider.GetRequiredService<CertificateStore>(), provider.GetRequiredService<Challenges>(),
+        provider.GetRequiredService<Visitors>().HostsServed, TimeProvider.System, provider.GetRequiredService<ILogger<Renewals>>()));
+}
+
 services.AddSingleton(provider => new RouterOptions
 {
     ControlHosts = [options.Domain, "localhost", .. options.ControlHosts],
@@ -181,8 +189,14 @@ builder.WebHost.ConfigureKestrel(kestrel =>
 
 await using var app = builder.Build();
 var router = app.Services.GetRequiredService<Router>();
+var challenges = app.Services.GetRequiredService<Challenges>();
 app.Use(async (context, next) =>
 {
+    if (await challenges.TryAnswerAsync(context))
+    {
+        return;
+    }
+
     if (context.Connection.LocalPort == options.RouterListen?.Port)
     {
         // Where applications alone are served: the control plane is not there, whatever the Host header says.

@@ -103,6 +103,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_HSTS</c>, seconds for which browsers are told to come by HTTPS only; 0 says nothing.</summary>
     public int Hsts { get; init; }
 
+    /// <summary><c>PAAS_ACME_DIRECTORY</c>, <c>PAAS_ACME_EMAIL</c>, <c>PAAS_ACME_ROOT</c>: the authority certificates are ordered from; null orders none.</summary>
+    public Certificates.AcmeSettings? Acme { get; init; }
+
     /// <summary><c>PAAS_MAX_BODY</c>, megabytes: a larger request to an application is refused; null leaves it to the application.</summary>
     public int? MaxBody { get; init; }
 
@@ -170,6 +173,7 @@ sealed record ReceiverOptions
             Certificates = Absolute(configuration, "PAAS_CERTIFICATES", mistakes),
             HttpsRedirect = OneOf(configuration, "PAAS_HTTPS", ["redirect", "both"], mistakes) == "redirect",
             Hsts = string.IsNullOrEmpty(configuration["PAAS_HSTS"]) || configuration["PAAS_HSTS"] == "0" ? 0 : Number(configuration, "PAAS_HSTS", 0, mistakes, 200_000_000),
+            Acme = AcmeOf(configuration, mistakes),
             MaxBody = string.IsNullOrEmpty(configuration["PAAS_MAX_BODY"]) ? null : Number(configuration, "PAAS_MAX_BODY", 1, mistakes),
             Quota = string.IsNullOrEmpty(configuration["PAAS_QUOTA"]) ? null : Number(configuration, "PAAS_QUOTA", 5, mistakes),
             KeepSize = string.IsNullOrEmpty(configuration["PAAS_KEEP_SIZE"]) ? null : Number(configuration, "PAAS_KEEP_SIZE", 1, mistakes, 100_000_000),
@@ -312,6 +316,28 @@ sealed record ReceiverOptions
 
     static string[]? Names(string? text) =>
         text is { Length: > 0 } ? text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : null;
+
+    static Certificates.AcmeSettings? AcmeOf(IConfiguration configuration, List<string> mistakes)
+    {
+        if (configuration["PAAS_ACME_DIRECTORY"] is not { Length: > 0 } text)
+        {
+            return null;
+        }
+
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var directory) || directory.Scheme != "https")
+        {
+            mistakes.Add($"PAAS_ACME_DIRECTORY: '{text}' is not an https:// address");
+            return null;
+        }
+
+        if (string.IsNullOrEmpty(configuration["PAAS_TLS_LISTEN"]))
+        {
+            mistakes.Add("PAAS_ACME_DIRECTORY: certificates need PAAS_TLS_LISTEN to be served");
+        }
+
+        return new Certificates.AcmeSettings(
+            directory, configuration["PAAS_ACME_EMAIL"] is { Length: > 0 } email ? email : null, Absolute(configuration, "PAAS_ACME_ROOT", mistakes));
+    }
 
     static string? Absolute(IConfiguration configuration, string key, List<string> mistakes)
     {

@@ -79,6 +79,10 @@ sealed partial class Visitors
             where router.OwnerOf(wish.Host) == Key(project, type)
             select (type, wish)];
 
+    /// <summary>Every host name that leads to a live release now.</summary>
+    public IReadOnlyList<string> HostsServed() =>
+        [.. serving.Values.SelectMany(release => AddressesOf(release.Project)).Select(one => one.Wish.Host.Split('/')[0]).Distinct(StringComparer.Ordinal)];
+
     /// <summary>What went through each type of the project since the receiver started.</summary>
     public IReadOnlyList<(string Type, Traffic Traffic)> TrafficOf(Project project) =>
         [.. from type in TypesOf(project)

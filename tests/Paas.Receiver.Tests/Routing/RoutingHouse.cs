@@ -32,9 +32,12 @@ sealed class RoutingHouse : IAsyncDisposable
 
     public Uri Address { get; }
 
+    /// <summary>What comes before the router does not work.</summary>
+    public bool Broken { get; set; }
+
     public HttpClient Client { get; }
 
-    public static async Task<RoutingHouse> OpenAsync(RouterOptions? options = null, HttpProtocols protocols = HttpProtocols.Http1, Action<KestrelServerOptions>? kestrel = null, RequestDelegate? control = null, Certificates.CertificateStore? secure = null)
+    public static async Task<RoutingHouse> OpenAsync(RouterOptions? options = null, HttpProtocols protocols = HttpProtocols.Http1, Action<KestrelServerOptions>? kestrel = null, RequestDelegate? control = null, Certificates.CertificateStore? secure = null, Func<HttpContext, ValueTask<bool>>? first = null)
     {
         var router = new Router((options ?? new RouterOptions()) with { ControlHosts = options?.ControlHosts ?? ["control.test"] }, TimeProvider.System, NullLogger<Router>.Instance);
         var builder = WebApplication.CreateSlimBuilder();
@@ -58,15 +61,21 @@ sealed class RoutingHouse : IAsyncDisposable
             kestrel?.Invoke(server);
         });
         var app = builder.Build();
+        RoutingHouse? house = null;
         app.Run(async context =>
         {
+            if (first is not null && house?.Broken == false && await first(context))
+            {
+                return;
+            }
+
             if (!await router.TryHandleAsync(context))
             {
                 await (control?.Invoke(context) ?? context.Response.WriteAsync("control plane"));
             }
         });
         await app.StartAsync();
-        return new RoutingHouse(app, router);
+        return house = new RoutingHouse(app, router);
     }
 
     /// <summary>An application on Kestrel.</summary>
