@@ -94,6 +94,7 @@ static class CommandLine
             ScaleCommand.Create(surroundings),
             RunCommand.Create(surroundings),
             DomainsCommand.Create(surroundings),
+            DrainsCommand.Create(surroundings),
             MaintenanceCommand.Create(surroundings),
             TrafficCommand.Create(surroundings),
             UsersCommand.Create(surroundings),

@@ -56,5 +56,8 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(DomainOrder))]
 [JsonSerializable(typeof(MaintenanceOrder))]
 [JsonSerializable(typeof(Page<TrafficSummary>))]
+[JsonSerializable(typeof(DrainOrder))]
+[JsonSerializable(typeof(DrainSummary))]
+[JsonSerializable(typeof(Page<DrainSummary>))]
 [JsonSerializable(typeof(Problem))]
 public sealed partial class ContractJson : JsonSerializerContext;

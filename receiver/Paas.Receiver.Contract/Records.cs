@@ -542,3 +542,12 @@ public sealed record TrafficSummary
 
     public required double P99 { get; init; }
 }
+
+/// <summary>A place a project's log is carried to as well.</summary>
+/// <param name="Url">Tokens in it are stars.</param>
+/// <param name="Sent">Lines since the receiver started.</param>
+/// <param name="Trouble">Why nothing is delivered now; null while all is well.</param>
+public sealed record DrainSummary(long Id, string Url, long Sent, string? Trouble = null);
+
+/// <summary>A drain that is wanted: <c>syslog://</c>, <c>syslog+tls://</c>, <c>http://</c> or <c>https://</c>.</summary>
+public sealed record DrainOrder(string? Url = null);

@@ -10,6 +10,7 @@ using Paas.Receiver.Git;
 using Paas.Receiver.GitHttp;
 using Paas.Receiver.Hooks;
 using Paas.Receiver.Notifications;
+using Paas.Receiver.LogDrains;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
@@ -103,6 +104,7 @@ services.AddSingleton(new FleetSettings { Root = options.Root, State = options.S
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(
     Path.Combine(options.State, "certificates"), options.Certificates, options.Domain, TimeProvider.System, provider.GetRequiredService<ILogger<CertificateStore>>()));
+services.AddSingleton(provider => new AccessLog(options.AccessLogs, options.AccessLog, TimeProvider.System, provider.GetRequiredService<ILogger<AccessLog>>()));
 services.AddSingleton<Challenges>();
 if (options.Acme is { } acme)
 {
@@ -118,6 +120,8 @@ services.AddSingleton(provider => new RouterOptions
     LargestBody = options.MaxBody * 1_000_000L,
     Https = options is { TlsListen: { } secure, HttpsRedirect: true } ? new HttpsWish(secure.Port, provider.GetRequiredService<CertificateStore>().Covers) : null,
     HstsSeconds = options.Hsts,
+    AccessLog = provider.GetRequiredService<AccessLog>(),
+    StickyKey = root.StickyKey(),
 });
 services.AddSingleton<Router>();
 services.AddSingleton(options.Telling);
@@ -157,6 +161,11 @@ services.AddSingleton<DeploymentQueue>();
 services.AddSingleton<Marks>();
 services.AddSingleton<Recovery>();
 services.AddSingleton<Demolition>();
+
+services.AddSingleton(provider => new Drains(
+    root.Database, provider.GetRequiredService<ProjectStore>(),
+    new InstanceLogs(provider.GetRequiredService<FleetSettings>().Logs, TimeProvider.System), TimeProvider.System, provider.GetRequiredService<ILogger<Drains>>()));
+services.AddHostedService(provider => provider.GetRequiredService<Drains>());
 
 // The doors.
 services.AddSingleton<PushCheck>((_, _, _) => Task.FromResult<IReadOnlyList<string>>([]));

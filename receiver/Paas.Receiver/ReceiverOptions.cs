@@ -106,6 +106,12 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_ACME_DIRECTORY</c>, <c>PAAS_ACME_EMAIL</c>, <c>PAAS_ACME_ROOT</c>: the authority certificates are ordered from; null orders none.</summary>
     public Certificates.AcmeSettings? Acme { get; init; }
 
+    /// <summary><c>PAAS_ACCESS_LOG</c>: <c>common</c>, <c>combined</c>, <c>json</c> or <c>off</c>.</summary>
+    public Routing.AccessLogFormat AccessLog { get; init; } = Routing.AccessLogFormat.Common;
+
+    /// <summary>Where the access logs are.</summary>
+    public string AccessLogs => Path.Combine(State, "access");
+
     /// <summary><c>PAAS_MAX_BODY</c>, megabytes: a larger request to an application is refused; null leaves it to the application.</summary>
     public int? MaxBody { get; init; }
 
@@ -174,6 +180,7 @@ sealed record ReceiverOptions
             HttpsRedirect = OneOf(configuration, "PAAS_HTTPS", ["redirect", "both"], mistakes) == "redirect",
             Hsts = string.IsNullOrEmpty(configuration["PAAS_HSTS"]) || configuration["PAAS_HSTS"] == "0" ? 0 : Number(configuration, "PAAS_HSTS", 0, mistakes, 200_000_000),
             Acme = AcmeOf(configuration, mistakes),
+            AccessLog = Enum.Parse<Routing.AccessLogFormat>(OneOf(configuration, "PAAS_ACCESS_LOG", ["common", "combined", "json", "off"], mistakes), ignoreCase: true),
             MaxBody = string.IsNullOrEmpty(configuration["PAAS_MAX_BODY"]) ? null : Number(configuration, "PAAS_MAX_BODY", 1, mistakes),
             Quota = string.IsNullOrEmpty(configuration["PAAS_QUOTA"]) ? null : Number(configuration, "PAAS_QUOTA", 5, mistakes),
             KeepSize = string.IsNullOrEmpty(configuration["PAAS_KEEP_SIZE"]) ? null : Number(configuration, "PAAS_KEEP_SIZE", 1, mistakes, 100_000_000),

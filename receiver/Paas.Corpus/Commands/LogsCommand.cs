@@ -18,12 +18,19 @@ static class LogsCommand
                 result.AddError("-n is a number from 0 to 100000.");
             }
         });
-        var command = new Command("logs", "What the application printed") { project, follow, type, number };
+        var access = new Option<bool>("--access") { Description = "What visitors asked for and got, instead" };
+        var command = new Command("logs", "What the application printed") { project, follow, type, number, access };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var only = parsed.GetValue(type) is { } name ? $"&type={Uri.EscapeDataString(name)}" : "";
+            if (parsed.GetValue(access))
+            {
+                await client.PrintLinesAsync($"{target.Path}/access-log?n={parsed.GetValue(number)}", ct);
+                return Exit.Done;
+            }
+
             await client.PrintLinesAsync($"{target.Path}/logs?n={parsed.GetValue(number)}&follow={(parsed.GetValue(follow) ? "true" : "false")}{only}", ct);
             return Exit.Done;
         });

@@ -40,6 +40,7 @@ static class ApiEndpoints
         api.MapRun();
         api.MapDomains();
         api.MapFormations();
+        api.MapDrains();
         api.MapTokens();
         api.MapKeys();
         api.MapUsers();

@@ -1,5 +1,6 @@
 using Paas.Receiver.Access;
 using Paas.Receiver.Logs;
+using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
 
 namespace Paas.Receiver.Api;
@@ -9,7 +10,18 @@ static class ApplicationLogEndpoints
 {
     const int MostLines = 100_000;
 
-    public static void MapApplicationLogs(this RouteGroupBuilder api) => api.MapGet(
+    public static void MapApplicationLogs(this RouteGroupBuilder api)
+    {
+        MapPrinted(api);
+        api.MapGet("/projects/{environment}/{project}/access-log", (string environment, string project, int? n, HttpContext context, Desk desk, AccessLog log) =>
+        {
+            var found = desk.Project(context, environment, project, Permission.View);
+            var count = n is null ? 100 : n is >= 0 and <= MostLines ? n.Value : throw new ProblemException(StatusCodes.Status400BadRequest, $"n is a number from 0 to {MostLines}.");
+            return Results.Text(string.Concat(log.Last(found.Key, count).Select(line => line + "\n")), "text/plain; charset=utf-8");
+        });
+    }
+
+    static void MapPrinted(RouteGroupBuilder api) => api.MapGet(
         "/projects/{environment}/{project}/logs",
         async (string environment, string project, string? type, int? n, bool? follow, HttpContext context, Desk desk, Fleet fleet) =>
         {

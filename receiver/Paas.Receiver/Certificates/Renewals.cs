@@ -42,7 +42,15 @@ sealed partial class Renewals(AcmeSettings settings, string directory, Certifica
         {
             do
             {
-                await LookAsync(stoppingToken);
+                try
+                {
+                    await LookAsync(stoppingToken);
+                }
+                catch (Exception trouble) when (trouble is not OperationCanceledException)
+                {
+                    // An exception that leaves here would stop the receiver.
+                    Log.NotHad(log, "any name", trouble.Message, Often);
+                }
             }
             while (await timer.WaitForNextTickAsync(stoppingToken));
         }

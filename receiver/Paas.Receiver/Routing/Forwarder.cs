@@ -447,11 +447,25 @@ sealed partial class Forwarder(RouterOptions options, Proxies proxies, TimeProvi
             return true;
         }
 
+        BodyCount? Counting()
+        {
+            if (forwarder.Options.AccessLog is not { IsOn: true })
+            {
+                return null;
+            }
+
+            var count = new BodyCount();
+            context.Features.Set(count);
+            return count;
+        }
+
         async ValueTask<bool> PassToTheEndAsync()
         {
+            var count = Counting();
             while (connection.HasBuffered || await ReceiveMoreAsync())
             {
                 var piece = connection.Buffered;
+                count?.Bytes += piece.Length;
                 await context.Response.BodyWriter.WriteAsync(piece);
                 connection.Use(piece.Length);
             }
@@ -462,6 +476,7 @@ sealed partial class Forwarder(RouterOptions options, Proxies proxies, TimeProvi
         async ValueTask<bool> PassChunkedAsync()
         {
             var body = new ChunkedBody();
+            var count = Counting();
 
             // Kestrel sends trailers over HTTP/2 only. Where the application announces some, the chunks to an HTTP/1.1 visitor are the router's own.
             var own = head.HasTrailer && context.Request.Protocol == "HTTP/1.1";
@@ -481,6 +496,7 @@ sealed partial class Forwarder(RouterOptions options, Proxies proxies, TimeProvi
                 var payload = connection.Buffered[..body.Take(connection.Buffered.Span, out var used)];
                 if (payload.Length > 0)
                 {
+                    count?.Bytes += payload.Length;
                     await (own ? WriteChunkAsync(writer, payload) : writer.WriteAsync(payload));
                 }
 

@@ -267,11 +267,13 @@ sealed class Router : IDisposable
         host.IsEmpty || controlHostsBySpan.Contains(host) || host[0] == '[' || IPAddress.TryParse(host, out _);
 
     // The name may be a project's although the path is nobody's: then the page is the project's too.
-    Task UnknownAsync(HttpContext context) =>
-        NeutralPage.WriteAsync(
-            context,
-            context.Request.Host.HasValue ? StatusCodes.Status404NotFound : StatusCodes.Status400BadRequest,
-            pages: Volatile.Read(ref table).OwnerOf(Route.BareHost(context.Request.Host.Value))?.Rules.Pages);
+    async Task UnknownAsync(HttpContext context)
+    {
+        var begun = time.GetTimestamp();
+        var owner = Volatile.Read(ref table).OwnerOf(Route.BareHost(context.Request.Host.Value));
+        await NeutralPage.WriteAsync(context, context.Request.Host.HasValue ? StatusCodes.Status404NotFound : StatusCodes.Status400BadRequest, pages: owner?.Rules.Pages);
+        LogVisit(context, owner?.Destination.Key, time.GetElapsedTime(begun));
+    }
 
     async Task AnswerAsync(HttpContext context, Route route)
     {
@@ -300,20 +302,37 @@ sealed class Router : IDisposable
         }
         finally
         {
-            Count(context.Response.StatusCode, route.Destination.Traffic, begun);
+            Count(context, route.Destination, begun);
         }
     }
 
-    void Count(int status, Traffic traffic, long begun)
+    void Count(HttpContext context, Destination destination, long begun)
     {
+        var (status, took) = (context.Response.StatusCode, time.GetElapsedTime(begun));
         if (status == StatusCodes.Status101SwitchingProtocols)
         {
-            traffic.CountUpgrade();
+            destination.Traffic.CountUpgrade();
         }
         else
         {
-            traffic.Count(status, time.GetElapsedTime(begun));
+            destination.Traffic.Count(status, took);
         }
+
+        LogVisit(context, destination.Key, took);
+    }
+
+    void LogVisit(HttpContext context, string? key, TimeSpan took)
+    {
+        if (options.AccessLog is not { IsOn: true } log)
+        {
+            return;
+        }
+
+        var (request, response, headers) = (context.Request, context.Response, context.Request.Headers);
+        log.Add(new Visit(
+            time.GetUtcNow(), key, proxies.ClientOf(context.Connection.RemoteIpAddress, headers["X-Forwarded-For"]), headers.Authorization,
+            request.Method, context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget, request.Protocol, request.Host.Value ?? "",
+            response.StatusCode, response.ContentLength ?? context.Features.Get<BodyCount>()?.Bytes ?? 0, took, headers.Referer, headers.UserAgent, request.IsHttps));
     }
 
     // Behind a trusted proxy that speaks HTTPS to visitors they are there already.

@@ -43,6 +43,9 @@ sealed record RouterOptions
     /// <summary>Seconds for which a browser is told to come by HTTPS only, on answers that went that way and do not say it themselves; 0 says nothing.</summary>
     public int HstsSeconds { get; init; }
 
+    /// <summary>Where every answer leaves a line; null is nowhere.</summary>
+    public AccessLog? AccessLog { get; init; }
+
     /// <summary>What instances are recognised by in sticky visitors' cookies: the same key after a restart, and they stay where they were.</summary>
     public byte[] StickyKey { get; init; } = RandomNumberGenerator.GetBytes(32);
 }

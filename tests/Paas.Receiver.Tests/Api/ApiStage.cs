@@ -96,6 +96,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Fleet>()
             .AddSingleton(new RouterOptions())
             .AddSingleton<Router>()
+            .AddSingleton(new AccessLog(Path.Combine(state, "access"), AccessLogFormat.Off, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance))
             .AddSingleton(new ReceiverAddress("localhost", 8080))
             .AddSingleton(new Limits(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5), TimeSpan.Zero))
             .AddSingleton(new DeploymentLogs(state))
