@@ -21,6 +21,7 @@ using Paas.Receiver.Storage;
 using Paas.Receiver.Toolchains;
 
 // Exit codes (contract.md): 0 stopped on request, 1 failed, 2 bad configuration.
+var handedOver = ActivationSockets.Take();
 InlineCompletions.PrepareProcess();
 var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
 ReceiverOptions options;
@@ -184,15 +185,27 @@ builder.WebHost.ConfigureKestrel(kestrel =>
     RouterListener.Prepare(kestrel);
     kestrel.Limits.MaxRequestBodySize = null;
     kestrel.Limits.MinRequestBodyDataRate = null;
-    kestrel.Listen(options.Listen, listen => RouterListener.Prepare(listen));
+    ListenAt(options.Listen, listen => RouterListener.Prepare(listen));
     if (options.RouterListen is not null)
     {
-        kestrel.Listen(options.RouterListen, listen => RouterListener.Prepare(listen));
+        ListenAt(options.RouterListen, listen => RouterListener.Prepare(listen));
     }
 
     if (options.TlsListen is not null)
     {
-        kestrel.Listen(options.TlsListen, listen => RouterListener.Secure(listen, kestrel.ApplicationServices.GetRequiredService<CertificateStore>()));
+        ListenAt(options.TlsListen, listen => RouterListener.Secure(listen, kestrel.ApplicationServices.GetRequiredService<CertificateStore>()));
+    }
+
+    void ListenAt(System.Net.IPEndPoint place, Action<Microsoft.AspNetCore.Server.Kestrel.Core.ListenOptions> prepare)
+    {
+        if (handedOver.For(place) is { } descriptor)
+        {
+            kestrel.ListenHandle((ulong)descriptor, prepare);
+        }
+        else
+        {
+            kestrel.Listen(place, prepare);
+        }
     }
 });
 
