@@ -92,6 +92,7 @@ static class CommandLine
             ConfigCommand.Create(surroundings),
             PsCommand.Create(surroundings),
             ScaleCommand.Create(surroundings),
+            CronsCommand.Create(surroundings),
             RunCommand.Create(surroundings),
             DomainsCommand.Create(surroundings),
             DrainsCommand.Create(surroundings),

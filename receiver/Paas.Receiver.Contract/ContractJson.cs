@@ -33,6 +33,7 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(SizeOrder))]
 [JsonSerializable(typeof(RedeployOrder))]
 [JsonSerializable(typeof(RunOrder))]
+[JsonSerializable(typeof(Page<CronRunSummary>))]
 [JsonSerializable(typeof(ReleaseOrder))]
 [JsonSerializable(typeof(ScaleOrder))]
 [JsonSerializable(typeof(TokenOrder))]

@@ -308,6 +308,28 @@ public sealed record RedeployOrder(bool Rebuild = false, IReadOnlyDictionary<str
 /// <param name="From">The layer it came from: the tree's file of defaults, <c>env_defaults.TYPE</c>, <c>pillar</c>, <c>call</c>.</param>
 public sealed record ConfigEntry(string Name, string Value, bool Masked, string? From = null);
 
+/// <summary>One run of a web cron.</summary>
+public sealed record CronRunSummary
+{
+    /// <summary>Asks for what was answered.</summary>
+    public required string Id { get; init; }
+
+    public required string Type { get; init; }
+
+    /// <summary>Without its query, which may hold a token.</summary>
+    public required string Path { get; init; }
+
+    public required DateTimeOffset StartedAt { get; init; }
+
+    public required double Milliseconds { get; init; }
+
+    /// <summary>Null when there was no answer.</summary>
+    public int? Status { get; init; }
+
+    /// <summary>Null when it went well.</summary>
+    public string? Failure { get; init; }
+}
+
 /// <summary>Says which release is meant.</summary>
 /// <param name="Release">Null means the live one.</param>
 public sealed record ReleaseOrder(int? Release = null);

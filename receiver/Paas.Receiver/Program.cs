@@ -5,6 +5,7 @@ using Paas.Receiver.Archives;
 using Paas.Receiver.BackingServices;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Certificates;
+using Paas.Receiver.Crons;
 using Paas.Receiver.Deployments;
 using Paas.Receiver.Git;
 using Paas.Receiver.GitHttp;
@@ -16,8 +17,8 @@ using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
-using Paas.Receiver.Ssh;
 using Paas.Receiver.Storage;
+using Paas.Receiver.Ssh;
 using Paas.Receiver.Toolchains;
 
 // Exit codes (contract.md): 0 stopped on request, 1 failed, 2 bad configuration.
@@ -176,6 +177,9 @@ services.AddSingleton(provider => PushHooks.Of(
 services.AddSingleton<LargeFilesDoor>();
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
+services.AddSingleton(provider => new CronRuns(provider.GetRequiredService<Database>(), options.State));
+services.AddSingleton(CronSettings.Default with { Zone = options.CronZone });
+services.AddHostedService<WebCrons>();
 services.AddSsh(options);
 services.AddApi(new ThisHost(options.Listen.Address, options.Domain, options.Root, options.EnvironmentTypes) { SshPort = options.SshListen?.Port });
 builder.WebHost.UseKestrelHttpsConfiguration();

@@ -88,6 +88,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_NODE_TAGS</c>: a JSON object; applications find it in <c>PM_METADATA</c> under <c>node</c>.</summary>
     public string NodeTags { get; init; } = "{}";
 
+    /// <summary><c>PAAS_CRON_ZONE</c>: whose clock cron entries are read by, such as <c>Europe/Paris</c>.</summary>
+    public TimeZoneInfo CronZone { get; init; } = TimeZoneInfo.Utc;
+
     /// <summary><c>PAAS_LIMIT_MEMORY</c> (megabytes), <c>PAAS_LIMIT_CPUS</c> (such as 0.5), <c>PAAS_LIMIT_PROCESSES</c>: what one instance, build step or hook may use.</summary>
     public CageLimits Cages { get; init; } = new();
 
@@ -174,6 +177,7 @@ sealed record ReceiverOptions
             TrustedProxies = Networks(configuration, "PAAS_TRUSTED_PROXIES", mistakes),
             Users = UsersOf(configuration["PAAS_USERS"], mistakes),
             Cages = CagesOf(configuration, mistakes),
+            CronZone = ZoneOf(configuration["PAAS_CRON_ZONE"], mistakes),
             NodeTags = ObjectOf(configuration, "PAAS_NODE_TAGS", mistakes),
             TlsListen = Address(configuration, "PAAS_TLS_LISTEN", mistakes),
             Certificates = Absolute(configuration, "PAAS_CERTIFICATES", mistakes),
@@ -276,6 +280,22 @@ sealed record ReceiverOptions
 
         mistakes.Add($"PAAS_USERS: '{text}' is not FIRST-LAST, two numbers from 1000");
         return default;
+    }
+
+    static TimeZoneInfo ZoneOf(string? text, List<string> mistakes)
+    {
+        if (text is not { Length: > 0 })
+        {
+            return TimeZoneInfo.Utc;
+        }
+
+        if (TimeZoneInfo.TryFindSystemTimeZoneById(text, out var zone))
+        {
+            return zone;
+        }
+
+        mistakes.Add($"PAAS_CRON_ZONE: '{text}' is no time zone of this machine, such as Europe/Paris");
+        return TimeZoneInfo.Utc;
     }
 
     static string ObjectOf(IConfiguration configuration, string key, List<string> mistakes)

@@ -13,7 +13,7 @@ public class ArchitectureTests
     static readonly string[][] Floors =
     [
         ["Api", "Web", "GitHttp", "Ssh", "Hooks", "ServiceControl", "Registry"],
-        ["Deployments", "LogDrains"],
+        ["Deployments", "LogDrains", "Crons"],
         ["Buildpacks", "Archives", "Runtimes", "Routing", "BackingServices", "Notifications"],
         ["Releases", "Toolchains"],
         ["Git", "Access", "Manifests", "Certificates"],

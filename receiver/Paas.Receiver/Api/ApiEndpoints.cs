@@ -41,6 +41,7 @@ static class ApiEndpoints
         api.MapDomains();
         api.MapFormations();
         api.MapDrains();
+        api.MapCrons();
         api.MapTokens();
         api.MapKeys();
         api.MapUsers();

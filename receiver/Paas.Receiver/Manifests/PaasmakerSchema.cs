@@ -149,20 +149,16 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             Crons = [.. instance.Sections("crons").Select(Cron)],
         };
         instance.NoOthers();
-        NotYet(instance, "crons", "cron entries are not run yet");
+        if (type is { Standalone: true, Crons.Count: > 0 })
+        {
+            instance.Mistake("crons", "are asked over HTTP, and a standalone type does not listen (AMB-30)");
+        }
+
         return (type, startup.Count == 0 ? launch : AfterStartup(startup.Select(command => command.Script), launch), startTimeout, instance.Line, instance.PathOf("name"));
     }
 
     static WantedToolchain? ToolchainOf(Plugin runtime) =>
         Plugins.LanguageOf(runtime.Name) is { } language && runtime.Version is { } version ? new WantedToolchain(language, version) : null;
-
-    void NotYet(Fields instance, string key, string text)
-    {
-        if (instance.Has(key))
-        {
-            notices.Add($"{instance.PathOf(key)}: {text}");
-        }
-    }
 
     (Plugin Runtime, string Launch, TimeSpan? StartTimeout) Runtime(Fields section)
     {
@@ -223,9 +219,9 @@ sealed class PaasmakerSchema(Mistakes mistakes)
     static Cron Cron(Fields cron)
     {
         var runspec = cron.Text("runspec", required: true) ?? "";
-        if (runspec.Length > 0 && runspec.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length != 5)
+        if (runspec.Length > 0 && !CronSchedule.TryParse(runspec, out _, out var mistake))
         {
-            cron.Mistake("runspec", $"{Mistakes.Quote(runspec)} is not five fields: minute, hour, day, month, weekday");
+            cron.Mistake("runspec", $"{Mistakes.Quote(runspec)} {mistake}");
         }
 
         var uri = cron.Text("uri", required: true) ?? "";

@@ -105,6 +105,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Visitors>()
             .AddSingleton<AdditionStore>()
             .AddSingleton<Formations>()
+            .AddSingleton(new Crons.CronRuns(database, state))
             .AddSingleton<Operations>()
             .AddSingleton<MarkStore>()
             .AddSingleton<Launches>()

@@ -85,7 +85,6 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
         Assert.Equal(new Cron("*/5 * * * *", "/crons/task?token=x", "u", "p"), Assert.Single(application.Instances[0].Crons));
         Assert.Equal((true, true), (application.Instances[1].Standalone, application.Instances[1].Exclusive));
         Assert.Equal(("variables", "paasmaker.service.parameters", """{"one":"two","n":3}"""), application.Services.Select(use => (use.Label, use.Name, use.Parameters.GetRawText())).Single());
-        Assert.Contains(manifest.Notices, notice => notice.Contains("cron", StringComparison.Ordinal));
     }
 
     [Fact]
