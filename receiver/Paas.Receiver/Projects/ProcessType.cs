@@ -6,11 +6,14 @@ namespace Paas.Receiver.Projects;
 /// <param name="Exclusive">It runs in the live release only, and never in two at once (PM-30, PM-31).</param>
 sealed record ProcessType(string Name, string Command, int Quantity, bool Web, bool Exclusive = false)
 {
+    // One for all: two types that declare the same are equal.
+    static readonly Dictionary<string, string> NoVariables = [];
+
     /// <summary>The version of a language that it runs with; null for whatever the machine's search path has.</summary>
     public WantedToolchain? Toolchain { get; init; }
 
     /// <summary>Variables of this type alone; they win over the project's.</summary>
-    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = NoVariables;
 }
 
 /// <param name="Language"><c>node</c>, <c>python</c> and so on.</param>
