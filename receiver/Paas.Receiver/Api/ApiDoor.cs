@@ -20,7 +20,7 @@ sealed class ProblemException(int status, string detail) : Exception(detail)
 /// Everything below <c>/api/</c> passes here first: nobody unknown gets further, bodies are small, and whatever goes wrong ends as one kind of
 /// document.
 /// </summary>
-sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog audit, ILogger<ApiDoor> logger)
+sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog audit, Pace pace, Versions versions, RepeatedOrders repeated, ILogger<ApiDoor> logger)
 {
     /// <summary>Bytes. Orders are a line or two.</summary>
     const long LargestBody = 64 * 1024;
@@ -45,8 +45,17 @@ sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog au
         try
         {
             var caller = await IdentifyAsync(context);
+            pace.Take(caller);
             context.Features.Set(new Asker(caller, caller.CameFrom ?? AddressOf(context)));
-            await next(context);
+            if (RepeatedOrders.Concerns(context))
+            {
+                await repeated.ServeAsync(context, caller, next);
+            }
+            else
+            {
+                await versions.ServeAsync(context, next);
+            }
+
             if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentType: null })
             {
                 await AnswerAsync(context, context.Response.StatusCode, null);

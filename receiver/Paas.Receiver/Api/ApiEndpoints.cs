@@ -9,6 +9,10 @@ static class ApiEndpoints
     public static IServiceCollection AddApi(this IServiceCollection services, ThisHost host) => services
         .AddSingleton(host)
         .AddSingleton<ApiDoor>()
+        .AddSingleton<Pace>()
+        .AddSingleton<Versions>()
+        .AddSingleton<RepeatedOrders>()
+        .AddOpenApi("v1", description => description.ShouldInclude = route => route.RelativePath?.StartsWith("api/", StringComparison.Ordinal) == true)
         .AddSingleton<Desk>()
         .AddSingleton<Credentials>()
         .AddSingleton<Summaries>()
@@ -29,6 +33,7 @@ static class ApiEndpoints
         app.Use((HttpContext context, RequestDelegate next) => door.ServeAsync(context, next));
         app.MapGet("/healthz", () => Results.Text("ok\n"));
         app.MapGet("/manifest.schema.json", () => Results.File(Path.Combine(AppContext.BaseDirectory, "manifest.schema.json"), "application/schema+json"));
+        app.MapOpenApi();
         var api = app.MapGroup("/api/v1");
         api.MapEnvironments();
         api.MapProjects();
