@@ -6,6 +6,7 @@ using Paas.Receiver.BackingServices;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Certificates;
 using Paas.Receiver.Crons;
+using Paas.Receiver.Containers;
 using Paas.Receiver.Deployments;
 using Paas.Receiver.Git;
 using Paas.Receiver.GitHttp;
@@ -102,6 +103,9 @@ services.AddSingleton<IBackingService, FilesystemService>();
 services.AddSingleton<ServiceStore>();
 services.AddSingleton(new Signatures(options.State, options.TrustedKeys));
 services.AddSingleton<ReleaseSources>();
+services.AddSingleton(new Engine(options.Docker));
+services.AddSingleton(new OwnThings(options.Root));
+services.AddSingleton<ImageBuilder>();
 services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(
@@ -153,7 +157,7 @@ services.AddSingleton<RollbackWorkflow>();
 services.AddSingleton<Upkeep>();
 services.AddSingleton(provider => new Housekeeping(
     provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Formations>(), provider.GetRequiredService<Fleet>(),
-    provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), options.KeepReleases, options.KeepSize * 1_000_000L));
+    provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), provider.GetRequiredService<ImageBuilder>(), options.KeepReleases, options.KeepSize * 1_000_000L));
 services.AddSingleton(provider => new Space(
     provider.GetRequiredService<Database>(), provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), options.Quota));
 services.AddSingleton<WayForward>();

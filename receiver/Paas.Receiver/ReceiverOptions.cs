@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Paas.Receiver.Buildpacks;
+using Paas.Receiver.Containers;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Notifications;
 using Paas.Receiver.Access;
@@ -124,6 +125,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_KEEP_SIZE</c>, megabytes: kept releases with their archives and backups go beyond it, but never the two newest; null counts releases only.</summary>
     public int? KeepSize { get; init; }
 
+    /// <summary><c>DOCKER_HOST</c>: where the Docker engine of this machine listens. Nothing is wrong when it does not.</summary>
+    public EngineAddress Docker { get; init; } = EngineAddress.Usual;
+
     /// <summary>Who is told how deployments end, and by which way.</summary>
     public TellingOptions Telling { get; init; } = new();
 
@@ -190,6 +194,7 @@ sealed record ReceiverOptions
             KeepSize = string.IsNullOrEmpty(configuration["PAAS_KEEP_SIZE"]) ? null : Number(configuration, "PAAS_KEEP_SIZE", 1, mistakes, 100_000_000),
             Telling = TellingOptions.From(configuration, configuration["PAAS_DOMAIN"] ?? "localhost", mistakes),
             Ldap = LdapOf(configuration, mistakes),
+            Docker = EngineOf(configuration["DOCKER_HOST"], mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         mistakes.AddRange(options.TrustedKeys.Where(path => !Path.Exists(path)).Select(path => $"PAAS_TRUSTED_KEYS: there is no '{path}'"));
@@ -218,6 +223,22 @@ sealed record ReceiverOptions
         EnvironmentFile = BuildEnvironment,
         LargestCache = (long)BuildCache << 20,
     };
+
+    static EngineAddress EngineOf(string? text, List<string> mistakes)
+    {
+        if (text is not { Length: > 0 })
+        {
+            return EngineAddress.Usual;
+        }
+
+        if (EngineAddress.TryParse(text, out var address))
+        {
+            return address;
+        }
+
+        mistakes.Add($"DOCKER_HOST: '{text}' is {EngineAddress.Rule}");
+        return EngineAddress.Usual;
+    }
 
     static BuildNetwork Network(string? text, List<string> mistakes)
     {

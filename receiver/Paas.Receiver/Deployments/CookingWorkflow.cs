@@ -25,7 +25,7 @@ sealed record Run(Deployment Deployment, Release? Old, Steps Steps, UndoLog Undo
 /// </remarks>
 sealed class CookingWorkflow(
     ReleaseStore releases, ProjectStore projects, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal,
-    Spares spares, Signatures signatures)
+    Spares spares, Signatures signatures, ImageBuilder images)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     public async Task<(Release Release, string? Untidy)> RunAsync(Run run, string commit, CancellationToken ct)
@@ -65,8 +65,9 @@ sealed class CookingWorkflow(
         var manifestPath = ManifestPath(run, pillar);
         var declared = ManifestReader.Find(draft.Directory, manifestPath);
         draft.Platform = launches.WhileBuilding(draft, declared, releases.NextNumber(project));
-        var plan = await builder.PlanAsync(draft, declared, pillar, run.Request.Rebuild, log, ct);
-        if (plan.Packs.Count == 0 && !ProjectHooks.Any(draft.Directory, ProjectHooks.BeforeSeal))
+        var contained = await images.IsWantedAsync(draft, declared, pillar, run.Old is { } live && Directory.Exists(live.Directory) ? ManifestReader.Find(live.Directory) : null, log, ct);
+        var plan = contained ? new BuildPlan { Wishes = draft.Wishes } : await builder.PlanAsync(draft, declared, pillar, run.Request.Rebuild, log, ct);
+        if (!contained && plan.Packs.Count == 0 && !ProjectHooks.Any(draft.Directory, ProjectHooks.BeforeSeal))
         {
             declared = ManifestReader.Read(draft.Directory, manifestPath);
         }
@@ -91,6 +92,11 @@ sealed class CookingWorkflow(
             await hooks.RunAsync(draft, "bundle", ct);
             builder.Finish(draft);
             DraftBuilder.Remember(draft, manifestPath);
+            ImageBuilder.RefuseForged(draft);
+            if (contained)
+            {
+                await images.BuildAsync(draft, hooks.Common.Pillar, run.Request.Rebuild, log, ct);
+            }
         });
         steps.LookAt("manifest");
         var manifest = Declared.In(draft.Directory, run, pillar, launches);

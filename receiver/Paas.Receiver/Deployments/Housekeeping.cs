@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Paas.Receiver.Archives;
+using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Git;
+using Paas.Receiver.Manifests;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
@@ -10,7 +12,7 @@ using Paas.Receiver.Storage;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>Keeps N releases with their archives and data, never fewer than a rollback needs (R3.3, A13); writes the record beside each archive.</summary>
-sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations formations, Fleet fleet, DeploymentLogs logs, GitProgram git, int keep, long? keepBytes = null)
+sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations formations, Fleet fleet, DeploymentLogs logs, GitProgram git, ImageBuilder images, int keep, long? keepBytes = null)
 {
     /// <summary>Below this many free bytes nothing is begun: the journal itself must always find room.</summary>
     const long LeastFree = 32L << 20;
@@ -45,7 +47,7 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations for
     /// </summary>
     /// <param name="deployment">The one that is not finished yet.</param>
     /// <param name="madeLive">It has just made <paramref name="live"/> live.</param>
-    public Task PruneAsync(Release live, ReleaseId deployment, bool madeLive = true)
+    public async Task PruneAsync(Release live, ReleaseId deployment, bool madeLive = true)
     {
         var project = live.Project;
         var wentLive = madeLive ? journal.WentLive(project).Append(new WentLive(deployment, live.Id)).ToList() : journal.WentLive(project);
@@ -57,6 +59,7 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations for
             fleet.Forget(project, release.Id);
         }
 
+        var anyContained = NamesIn(project.Deploy).Any(name => Built.Read(Path.Combine(project.Deploy, name)).Image is not null);
         Discard(project, [
             .. Retention.ReleasesToRemove(NamesIn(project.Deploy), kept, [deployment]).Select(id => Path.Combine(project.Deploy, id.Value)),
             .. Retention.ReleasesToRemove(NamesIn(project.Releases), kept, [deployment]).Select(id => Path.Combine(project.Releases, id.Value)),
@@ -64,7 +67,10 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations for
         ]);
         logs.Prune(project, KeptLogs);
         PackLater(project);
-        return Task.CompletedTask;
+        if (anyContained)
+        {
+            await images.PruneAsync(project, NamesIn(project.Deploy).Select(name => Path.Combine(project.Deploy, name)).ToList());
+        }
     }
 
     /// <summary>PM-69: what a release left on the disk goes; its record stays, and so does the data that other releases left.</summary>

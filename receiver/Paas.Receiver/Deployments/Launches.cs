@@ -44,9 +44,11 @@ sealed class Launches(
             Number = release.Number,
             Directory = release.Directory,
             CopyOnWrite = release.Mode != Mode.Editable,
-            Types = [.. await Task.WhenAll(manifest.ProcessTypes.Select(type => ToStartAsync(release, type)))],
+            // What is edited in place is nobody's sealed word: anyone who may write there could name any image.
+            Image = manifest.Image is { } image && release.Mode != Mode.Editable ? new LaunchImage(image.Id, image.Port, image.User) : null,
+            Types = manifest.Image is not null ? manifest.ProcessTypes : [.. await Task.WhenAll(manifest.ProcessTypes.Select(type => ToStartAsync(release, type)))],
             Commit = release.Commit,
-            Environment = With(With(await PathOfAsync(release), Defaults(release.Project, manifest)), pillar.Environment.Select(variable => (variable.Key, variable.Value))),
+            Environment = With(With(manifest.Image is null ? await PathOfAsync(release) : new Dictionary<string, string>(), Defaults(release.Project, manifest)), pillar.Environment.Select(variable => (variable.Key, variable.Value))),
             NodeTags = limits.NodeTags,
             Addresses = manifest.Addresses,
             WorkspaceTags = JsonSerializer.Serialize(release.Project.Environment.Tags),
@@ -308,6 +310,8 @@ sealed class Launches(
         var launch = await OfAsync(release, ct);
         launch = launch with
         {
+            // A hook is the repository's, not the image's: it runs in the tree, beside the data.
+            Image = null,
             Environment = With(launch.Environment, [("PAAS_DUMPS_DIR", dumps), ("PAAS_STEP", step), .. more ?? []]),
             Writable = shared is null ? [dumps] : [dumps, shared],
         };
@@ -348,7 +352,8 @@ sealed class Launches(
             return false;
         }
 
-        var code = await fleet.RunOnceAsync(await OfAsync(release, ct), "release", ["/bin/sh", "-c", Profile.Before(release.Directory, command)], log, limits.Build, ct);
+        var launch = await OfAsync(release, ct);
+        var code = await fleet.RunOnceAsync(launch, "release", ["/bin/sh", "-c", launch.Image is null ? Profile.Before(release.Directory, command) : command], log, limits.Build, ct);
         return code == 0 ? true : throw new Refusal($"the release command ended with exit code {code}");
     }
 

@@ -32,11 +32,14 @@ sealed record Built
     /// <summary>What runs where the repository itself does not say.</summary>
     public IReadOnlyDictionary<string, string> ProcessTypes { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>What it runs as containers of; null for processes.</summary>
+    public BuiltImage? Image { get; init; }
+
     /// <summary>Who says what runs, for people.</summary>
     [JsonIgnore]
     public string Source => $"the buildpack {string.Join(", ", Buildpacks.Select(pack => pack.Name))}";
 
-    bool IsNothing => Manifest is null && Buildpacks.Count == 0 && Toolchains.Count == 0;
+    bool IsNothing => Manifest is null && Buildpacks.Count == 0 && Toolchains.Count == 0 && Image is null;
 
     public static Built Read(string directory)
     {
@@ -100,3 +103,10 @@ sealed record Built
 
 /// <param name="Found">What its <c>bin/detect</c> said: <c>Node.js</c>.</param>
 sealed record BuiltBy(string Name, string Found);
+
+/// <summary>The image of a release: exactly these bytes, whatever its name leads to later.</summary>
+/// <param name="Id"><c>sha256:…</c>.</param>
+/// <param name="Name">Its name and tag when it was made: <c>services-shop:paasta-&lt;commit&gt;</c>.</param>
+/// <param name="Port">Where a web container listens, inside.</param>
+/// <param name="User">The number of the user it runs as; 0 is root.</param>
+sealed record BuiltImage(string Id, string Name, int Port, uint User = 0);

@@ -39,6 +39,12 @@ sealed record Manifest
     /// <summary>Commands that run at certain times (an <c>app.json</c>'s <c>cron</c>).</summary>
     public IReadOnlyList<CronCommand> CronCommands { get; init; } = [];
 
+    /// <summary>How its <c>paas</c> section wants it run; null where it does not say.</summary>
+    public RunAs? Run { get; init; }
+
+    /// <summary>The image that was built of it; null where it runs as processes, or is not built yet.</summary>
+    public BuiltImage? Image { get; init; }
+
     /// <summary>Null means the default for this project.</summary>
     public Strategy? Strategy { get; init; }
 
@@ -61,6 +67,16 @@ sealed record BuildSection(IReadOnlyList<string> Buildpacks, bool? Network);
 
 /// <summary>A shell line that runs in the live release at certain times.</summary>
 sealed record CronCommand(string Schedule, string Command);
+
+/// <summary>What a release's instances are.</summary>
+enum RunAs
+{
+    /// <summary>Processes in a view of the release.</summary>
+    Processes,
+
+    /// <summary>Containers of an image.</summary>
+    Container,
+}
 
 /// <summary>How visitors get from one release to the next; PaaSTA's bounces.</summary>
 enum Strategy

@@ -10,6 +10,8 @@ static class ManifestReader
     const string Paasmaker = "manifest.yml";
     const string Heroku = "Procfile";
 
+    public const string Dockerfile = "Dockerfile";
+
     /// <param name="directory">The checked-out tree. Nothing outside it is read.</param>
     /// <param name="otherPath">Read this file, relative to the tree, instead of <c>manifest.yml</c>.</param>
     /// <exception cref="Refusal">There is nothing to run, or the files have mistakes.</exception>
@@ -35,13 +37,17 @@ static class ManifestReader
         // What a buildpack says is run is a Procfile that nobody wrote; app.json goes with either.
         var procfile = ProjectFile.Read(directory, Heroku)
             ?? (built.ProcessTypes.Count > 0 ? new ProjectFile(built.Source, string.Concat(built.ProcessTypes.Select(type => $"{type.Key}: {type.Value}\n"))) : null);
-        return procfile is null ? null : WithDefaults(ReadProcfile(directory, procfile), built);
+        return procfile is not null ? WithDefaults(ReadProcfile(directory, procfile), built)
+            : built.Image is not null ? OfImage(WithDefaults(ReadProcfile(directory, new ProjectFile(Dockerfile, "web: -")), built)) : null;
     }
+
+    /// <summary>An image says itself what it runs: one type, and its command is the image's own.</summary>
+    static Manifest OfImage(Manifest manifest) => manifest with { ProcessTypes = [.. manifest.ProcessTypes.Select(type => type with { Command = "" })] };
 
     // A buildpack's values are the weakest: what the repository itself says wins.
     static Manifest WithDefaults(Manifest manifest, Built built) =>
-        built.ConfigVars.Count == 0 ? manifest
-        : manifest with { Environment = built.ConfigVars.Concat(manifest.Environment).GroupBy(variable => variable.Key).ToDictionary(same => same.Key, same => same.Last().Value) };
+        built.ConfigVars.Count == 0 ? manifest with { Image = built.Image }
+        : manifest with { Image = built.Image, Environment = built.ConfigVars.Concat(manifest.Environment).GroupBy(variable => variable.Key).ToDictionary(same => same.Key, same => same.Last().Value) };
 
     /// <summary>The manifest in this text.</summary>
     /// <exception cref="Refusal">It has mistakes.</exception>

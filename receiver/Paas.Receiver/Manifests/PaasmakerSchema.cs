@@ -61,6 +61,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             ProcessTypes = [.. instances.Select(instance => new ProcessType(instance.Type.Name, instance.Command, instance.Type.Quantity, Web: !instance.Type.Standalone, instance.Type.Exclusive) { Toolchain = ToolchainOf(instance.Type.Runtime) })],
             BuildCommands = [.. prepare.Select(use => use.Script)],
             Build = paas.Build,
+            Run = paas.Run,
             Strategy = paas.Strategy,
             Addresses = [.. instances.SelectMany(instance => instance.Type.Hostnames.Select(host => new Address { Host = host, Type = instance.Type.Name })), .. paas.Routes.Select(route => route.Address)],
             Health = paas.Health.Timeout is null && instances.Max(instance => instance.StartTimeout) is { } longest ? paas.Health with { Timeout = longest } : paas.Health,
@@ -470,6 +471,8 @@ sealed record PaasSection
 
     public BuildSection Build { get; init; } = new([], null);
 
+    public RunAs? Run { get; init; }
+
     /// <summary>Each with its line.</summary>
     public IReadOnlyList<(Address Address, int Line)> Routes { get; init; } = [];
 }
@@ -490,6 +493,16 @@ static class Additions
         var buildpacks = paas.List("buildpacks").Select(item => paas.TextOf(item.Node, "buildpacks")).OfType<string>().ToList();
         var network = paas.Flag("network");
         var build = new BuildSection(buildpacks, paas.Has("network") ? network : null);
+
+        RunAs? run = null;
+        if (paas.Text("run") is { } how)
+        {
+            run = RunsAs.TryParse(how);
+            if (run is null)
+            {
+                paas.Mistake("run", $"{Mistakes.Quote(how)} is {RunsAs.Rule}");
+            }
+        }
 
         Strategy? strategy = null;
         if (paas.Text("strategy") is { } text)
@@ -554,6 +567,6 @@ static class Additions
 
         var routes = paas.Sections("routes").Select(route => (RouteReader.Read(route, mistakes), route.Line)).ToList();
         paas.NoOthers();
-        return new PaasSection { Strategy = strategy, Health = health, Build = build, Routes = routes };
+        return new PaasSection { Strategy = strategy, Health = health, Build = build, Run = run, Routes = routes };
     }
 }

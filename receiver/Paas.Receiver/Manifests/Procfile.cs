@@ -31,6 +31,7 @@ sealed class Procfile(Mistakes mistakes)
             ReleaseCommand = declared.FirstOrDefault(one => one.Name == "release").Command,
             BuildCommands = extras.PreDeploy is { } before ? [before] : [],
             Build = extras.Paas.Build,
+            Run = extras.Paas.Run,
             Environment = extras.Environment,
             Generated = extras.Generated,
             Required = extras.Required,

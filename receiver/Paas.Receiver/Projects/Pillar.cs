@@ -25,7 +25,7 @@ sealed record Pillar(IReadOnlyDictionary<string, string> Environment, IReadOnlyL
     {
         get
         {
-            if (Document.ValueKind != JsonValueKind.Object || !Document.TryGetProperty("paas", out var paas) || paas.ValueKind != JsonValueKind.Object || !paas.TryGetProperty("path", out var path))
+            if (OfPaas("path") is not { } path)
             {
                 return "";
             }
@@ -35,6 +35,9 @@ sealed record Pillar(IReadOnlyDictionary<string, string> Environment, IReadOnlyL
                 ? text : throw new Refusal($"paas.path: '{path}' is not a directory of the repository, such as apps/web");
         }
     }
+
+    /// <summary><c>paas: run:</c>, as it is written; null where there is none.</summary>
+    public string? Run => OfPaas("run") is not { } run ? null : run.ValueKind == JsonValueKind.String ? run.GetString() : run.GetRawText();
 
     /// <summary>
     /// The configuration for people: variables by their names, everything else by its path with dots, what is secret or has something secret in it as stars.
@@ -56,6 +59,9 @@ sealed record Pillar(IReadOnlyDictionary<string, string> Environment, IReadOnlyL
         return name.Contains("pass") || name.Contains("pwd") || name.Contains("secret") || name.Contains("token") || name.Contains("credential")
             || name.Contains("private") || name.Split('_', '-', '.').Any(part => part is "auth" or "dsn" || part.EndsWith("key") || part.EndsWith("keys"));
     }
+
+    JsonElement? OfPaas(string key) =>
+        Document.ValueKind == JsonValueKind.Object && Document.TryGetProperty("paas", out var paas) && paas.ValueKind == JsonValueKind.Object && paas.TryGetProperty(key, out var value) ? value : null;
 
     (string Name, string Value, bool Masked, string? From) Masked(string path, string name, string value, string? from) =>
         Hides(path, value) ? (name, Stars, true, from) : (name, value, false, from);

@@ -21,7 +21,7 @@ static class Checkup
     public static bool Concerns(HealthCheck check, ProcessType type) => check.Command is not null || (check.Path is not null && type.Web);
 
     /// <summary>Null when it is well, else what is wrong with it in a few words.</summary>
-    public static async Task<string?> ComplaintAsync(Launch launch, Instance instance, IPEndPoint? at, Nursery nursery, CancellationToken ct)
+    public static async Task<string?> ComplaintAsync(Launch launch, IInstance instance, IPEndPoint? at, Nursery nursery, CancellationToken ct)
     {
         var check = launch.Health;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
@@ -38,7 +38,7 @@ static class Checkup
     }
 
     /// <summary>Asks until it is well; the last complaint when the time is over. Ends also when the instance does.</summary>
-    public static async Task<string?> UntilWellAsync(Launch launch, Instance instance, IPEndPoint? at, Nursery nursery, TimeSpan longest, TimeProvider time, CancellationToken ct)
+    public static async Task<string?> UntilWellAsync(Launch launch, IInstance instance, IPEndPoint? at, Nursery nursery, TimeSpan longest, TimeProvider time, CancellationToken ct)
     {
         var begun = time.GetTimestamp();
         var pause = ShortestPause;
@@ -73,7 +73,7 @@ static class Checkup
         }
     }
 
-    static async Task<string?> RunAsync(Launch launch, Instance instance, string command, Nursery nursery, CancellationToken ct)
+    static async Task<string?> RunAsync(Launch launch, IInstance instance, string command, Nursery nursery, CancellationToken ct)
     {
         var code = await nursery.CheckAsync(launch, instance, command, ct);
         return code == 0 ? null : $"the health command ended with {code}";

@@ -26,13 +26,13 @@ sealed partial class Fleet : IAsyncDisposable
     readonly TimeProvider time;
     readonly ILogger<Fleet> logger;
 
-    public Fleet(Cage cage, FleetSettings settings, TimeProvider time, ILogger<Fleet> logger)
+    public Fleet(Cage cage, FleetSettings settings, Containers.Engine engine, TimeProvider time, ILogger<Fleet> logger)
     {
         this.settings = settings;
         this.time = time;
         this.logger = logger;
         logs = new InstanceLogs(settings.Logs, time);
-        nursery = new Nursery(cage, settings, logs, new PortPool(), time, logger);
+        nursery = new Nursery(cage, settings, logs, new PortPool(), new Docker(engine, new Containers.OwnThings(settings.Root), settings), time, logger);
     }
 
     /// <summary>The healthy instances of a release are others than before.</summary>
@@ -47,7 +47,7 @@ sealed partial class Fleet : IAsyncDisposable
     {
         launch.Check();
         ct.ThrowIfCancellationRequested();
-        await Task.WhenAll(Begin(launch, new Dictionary<(string, int), Instance>()).Select(slot => slot.Spawned)).WaitAsync(ct);
+        await Task.WhenAll(Begin(launch, new Dictionary<(string, int), IInstance>()).Select(slot => slot.Spawned)).WaitAsync(ct);
     }
 
     /// <summary>
@@ -209,6 +209,19 @@ sealed partial class Fleet : IAsyncDisposable
     /// <param name="words">A program and its arguments.</param>
     public async Task<int> RunOnceAsync(Launch launch, string label, IReadOnlyList<string> words, LogStream log, TimeSpan limit, CancellationToken ct)
     {
+        if (launch.Image is not null)
+        {
+            var lines = new Docker.Lines(log.Output);
+            var ended = await RunOnceAsync(launch, words, lines.Add, limit, ct);
+            lines.End();
+            if (ended == TimedOut)
+            {
+                log.Trouble($"{label} took longer than {limit.TotalSeconds:0.#} s and was ended");
+            }
+
+            return ended;
+        }
+
         launch.Check();
         var (id, directory, command) = nursery.Once(launch, new Command(words[0], words.Skip(1).ToArray()));
         try
@@ -233,6 +246,11 @@ sealed partial class Fleet : IAsyncDisposable
     public async Task<int> RunOnceAsync(Launch launch, IReadOnlyList<string> words, Func<bool, ReadOnlyMemory<byte>, Task> tell, TimeSpan limit, CancellationToken ct)
     {
         launch.Check();
+        if (launch.Image is { } image)
+        {
+            return await nursery.RunContainedAsync(launch, image, words, tell, limit, ct);
+        }
+
         var (id, directory, command) = nursery.Once(launch, new Command(words[0], words.Skip(1).ToArray()));
         try
         {
@@ -280,7 +298,7 @@ sealed partial class Fleet : IAsyncDisposable
     public async Task AdoptAsync(IEnumerable<Launch> wanted)
     {
         var launches = wanted.ToDictionary(launch => (launch.Project.Key, launch.Release.Value));
-        var adopted = new ConcurrentDictionary<(string, string), ConcurrentDictionary<(string, int), Instance>>();
+        var adopted = new ConcurrentDictionary<(string, string), ConcurrentDictionary<(string, int), IInstance>>();
         var found = Directory.Exists(settings.Instances) ? Directory.GetDirectories(settings.Instances) : [];
 
         // The newest first: of two for one place, which a crash in the middle of a replacement can leave, the newer one stays.
@@ -291,15 +309,15 @@ sealed partial class Fleet : IAsyncDisposable
                 && launches.TryGetValue((of.Project, of.Release), out var launch)
                 && launch.Types.Any(declared => declared.Name == type && of.Number <= declared.Quantity && declared.Web == of.Port is not null)
                 && adopted.GetOrAdd((of.Project, of.Release), _ => new()) is var places && !places.ContainsKey((type, of.Number))
-                && nursery.TryAdopt(control, directory) is { } instance)
+                && control.Of.IsContainer == launch.Image is not null && await nursery.TryAdoptAsync(control, directory) is { } instance)
             {
                 places[(type, of.Number)] = instance;
             }
         }
 
-        var kept = adopted.Values.SelectMany(places => places.Values).Select(instance => instance.Directory).ToHashSet();
+        var kept = adopted.Values.SelectMany(places => places.Values).Select(instance => Path.Combine(settings.Instances, instance.Id)).ToHashSet();
         await Parallel.ForEachAsync(found.Where(directory => !kept.Contains(directory)), new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (directory, _) => await ClearAwayAsync(directory));
-        nursery.ForgetAbandoned();
+        await nursery.ForgetAbandonedAsync();
         await Parallel.ForEachAsync(launches, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (launch, _) =>
         {
             var places = adopted.GetValueOrDefault(launch.Key) ?? new();
@@ -355,7 +373,7 @@ sealed partial class Fleet : IAsyncDisposable
 
     Slot[] SlotsOf(Project project, ReleaseId release) => running.TryGetValue((project.Key, release), out var crew) ? crew.Slots : [];
 
-    Slot[] Begin(Launch launch, IReadOnlyDictionary<(string, int), Instance> adopted)
+    Slot[] Begin(Launch launch, IReadOnlyDictionary<(string, int), IInstance> adopted)
     {
         var slots = launch.Types.SelectMany(type => SlotsFor(launch, type)).ToArray();
         if (!running.TryAdd(launch.Key, new Crew(launch, slots)))
@@ -427,12 +445,12 @@ sealed partial class Fleet : IAsyncDisposable
         try
         {
             var control = ControlFile.TryRead(directory);
-            if (control is not null && Instance.CodeLeftIn(directory, control.Instance) is { } code)
+            if (control is not null && await nursery.CodeLeftAsync(control, directory) is { } code)
             {
                 Log.EndedMeanwhile(logger, control.Of.Project, control.Of.Type ?? "once", control.Of.Number, code);
             }
 
-            await Instance.ClearAwayAsync(directory, control?.Of.Type is null ? TimeSpan.Zero : UnwantedStopTimeout, time);
+            await nursery.ClearAwayAsync(control, directory, control?.Of.Type is null ? TimeSpan.Zero : UnwantedStopTimeout);
         }
         catch (Exception e)
         {

@@ -15,6 +15,9 @@ sealed record FleetSettings
     /// <summary>The port on 127.0.0.1 where supervisors report exits. Asked at each start, for it may not be known before the server listens.</summary>
     public required Func<int> ReportPort { get; init; }
 
+    /// <summary>Megabytes that the engine keeps of what one container prints, until it is in the log.</summary>
+    public int ContainerLog { get; init; } = 10;
+
     public string Instances => Path.Combine(State, "instances");
 
     public string Logs => Path.Combine(State, "logs");

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Paas.Receiver.Processes;
@@ -6,7 +7,7 @@ using Paas.Receiver.Processes;
 namespace Paas.Receiver.Runtimes;
 
 /// <summary>One running copy: a supervisor, the process it started and their directory. Never restarted; its successor is a new one (PM-26).</summary>
-sealed class Instance
+sealed class Instance : IInstance
 {
     /// <summary>How long a supervisor may take to hand over an exit code before it is read from its file.</summary>
     static readonly TimeSpan ReportTime = TimeSpan.FromMilliseconds(50);
@@ -16,12 +17,14 @@ sealed class Instance
 
     readonly TaskCompletionSource<int> reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly ControlFile control;
+    readonly Func<string, bool> ranOutOfMemory;
     readonly TimeProvider time;
     string? key;
     bool nothingLeft;
 
-    Instance(ControlFile control, string directory, int supervisor, int process, TimeProvider time)
+    Instance(ControlFile control, string directory, int supervisor, int process, Func<string, bool> ranOutOfMemory, TimeProvider time)
     {
+        this.ranOutOfMemory = ranOutOfMemory;
         this.control = control;
         this.time = time;
         key = control.Key;
@@ -47,9 +50,11 @@ sealed class Instance
     /// <summary>Completes when <see cref="Process"/> has ended.</summary>
     public Task Gone { get; }
 
+    public bool RanOutOfMemory => ranOutOfMemory(Id);
+
     /// <summary>Starts the supervisor of what a control file describes.</summary>
     /// <exception cref="IOException">It did not come to start the command.</exception>
-    public static async Task<Instance> StartAsync(ControlFile control, string directory, string supervise, TimeProvider time)
+    public static async Task<Instance> StartAsync(ControlFile control, string directory, string supervise, Func<string, bool> ranOutOfMemory, TimeProvider time)
     {
         control.Write(directory);
         await using var supervisor = new Command("/bin/sh", supervise, directory) { OwnGroup = true }.Start();
@@ -57,7 +62,7 @@ sealed class Instance
         using var answer = new StreamReader(supervisor.Output);
         if (int.TryParse(await answer.ReadLineAsync(), CultureInfo.InvariantCulture, out var process))
         {
-            return new Instance(control, directory, supervisor.Id, process, time);
+            return new Instance(control, directory, supervisor.Id, process, ranOutOfMemory, time);
         }
 
         var code = await supervisor.WaitAsync();
@@ -67,7 +72,7 @@ sealed class Instance
     }
 
     /// <summary>An instance that a former run of the receiver started and that still runs under its supervisor; else null.</summary>
-    public static Instance? TryAdopt(ControlFile control, string directory, int reportPort, TimeProvider time)
+    public static Instance? TryAdopt(ControlFile control, string directory, int reportPort, Func<string, bool> ranOutOfMemory, TimeProvider time)
     {
         // Process ids are used again: the supervisor must be the one of this directory, and the process its child.
         if (SupervisorOf(directory, control.Instance) is not { } supervisor || !IsSupervisor(supervisor, directory)
@@ -82,7 +87,7 @@ sealed class Instance
             control.Write(directory);
         }
 
-        return new Instance(control, directory, supervisor, process, time);
+        return new Instance(control, directory, supervisor, process, ranOutOfMemory, time);
     }
 
     /// <summary>RT-17: true once, for the right key, whoever asks how often.</summary>
@@ -94,6 +99,14 @@ sealed class Instance
             && Interlocked.CompareExchange(ref key, null, expected) == expected
             && reported.TrySetResult(code);
     }
+
+    public Task<IPEndPoint> AnsweredAtAsync(CancellationToken ct) => Listening.AnswersAsync(control.Of.Port!.Value, time, ct);
+
+    public bool Answers(IPEndPoint at) => Listening.Belongs(at.Port, this);
+
+    public bool CouldNotListen => Port is { } wanted && Listening.Anybody(wanted);
+
+    public string? ListensElsewhere() => Listening.PortsOf(Id) is { Count: > 0 } ports ? string.Join(", ", ports) : null;
 
     /// <summary>The exit code, 128+N for a signal (AMB-24): as reported, else as left in a file; null when there is neither.</summary>
     public async Task<int?> CodeAsync()

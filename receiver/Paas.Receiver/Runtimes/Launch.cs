@@ -26,6 +26,9 @@ sealed record Launch
     /// <summary>The sealed tree; in editable mode the working copy.</summary>
     public required string Directory { get; init; }
 
+    /// <summary>The image whose containers its instances are; null for processes. Of a type without a command the image says itself what it runs.</summary>
+    public LaunchImage? Image { get; init; }
+
     public required IReadOnlyList<ProcessType> Types { get; init; }
 
     /// <summary>What the project configures (pillar <c>env:</c>, buildpack). The platform's own names win over it (AMB-27).</summary>
@@ -72,7 +75,7 @@ sealed record Launch
             .Concat(Environment.Where(variable => variable.Value.Contains('\0', StringComparison.Ordinal)).Select(variable => $"the value of {variable.Key} has a NUL in it"))
             .Concat(Environment.Where(variable => variable.Value.Length > LargestVariable).Select(variable => $"the value of {variable.Key} is longer than {LargestVariable} characters"))
             .Concat(Types.Where(type => !ProjectName.IsLabel(type.Name)).Select(type => $"'{type.Name}' is not a process type's name: {ProjectName.Rule}"))
-            .Concat(Types.Where(type => type.Command.Contains('\0', StringComparison.Ordinal) || string.IsNullOrWhiteSpace(type.Command)).Select(type => $"{type.Name}: the command is empty or has a NUL in it"))
+            .Concat(Types.Where(type => type.Command.Contains('\0', StringComparison.Ordinal) || (Image is null && string.IsNullOrWhiteSpace(type.Command))).Select(type => $"{type.Name}: the command is empty or has a NUL in it"))
             .Concat(Types.Where(type => type.Quantity is < 0 or > 1000).Select(type => $"{type.Name}: {type.Quantity} is not a quantity from 0 to 1000"))
             .Concat(Types.GroupBy(type => type.Name).Where(same => same.Count() > 1).Select(same => $"{same.Key} is declared {same.Count()} times"))
             .ToList();
@@ -87,3 +90,8 @@ sealed record Launch
         }
     }
 }
+
+/// <param name="Id"><c>sha256:…</c>: exactly this one, wherever its name leads meanwhile.</param>
+/// <param name="Port">Where a web container listens, inside.</param>
+/// <param name="User">The number of the user it runs as, who must be able to write the data; 0 is root.</param>
+sealed record LaunchImage(string Id, int Port, uint User);

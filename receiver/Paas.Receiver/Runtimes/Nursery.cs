@@ -6,25 +6,22 @@ using Paas.Receiver.Projects;
 namespace Paas.Receiver.Runtimes;
 
 /// <summary>Brings instances into being, knows all that live and clears away what is left of those that ended.</summary>
-sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs logs, PortPool ports, TimeProvider time, ILogger logger)
+sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs logs, PortPool ports, Docker docker, TimeProvider time, ILogger logger)
 {
     /// <summary>Lines of an instance's log that go with a verdict.</summary>
     const int LinesTold = 20;
 
-    readonly ConcurrentDictionary<string, Instance> living = new();
+    readonly ConcurrentDictionary<string, IInstance> living = new();
     readonly ConcurrentDictionary<Task, bool> clearing = new();
 
     /// <summary>A new instance with a new id, a new view and a new port.</summary>
-    public async Task<Instance> StartAsync(Launch launch, ProcessType type, int number)
+    public async Task<IInstance> StartAsync(Launch launch, ProcessType type, int number)
     {
         var (id, directory) = NewDirectory();
         int? port = type.Web ? ports.Take() : null;
         try
         {
-            var command = Caged(launch, id, directory, new Command("/bin/sh", "-c", AsWritten(type.Command)), port, type.Name);
-            var log = logs.Open(launch, type, number, id);
-            var control = ControlOf(launch, id, directory, command, new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, log));
-            var instance = await Instance.StartAsync(control, directory, Path.Combine(settings.Hooks, "supervise"), time);
+            var instance = launch.Image is { } image ? await ContainAsync(launch, image, type, number, id, directory, port) : await SuperviseAsync(launch, type, number, id, directory, port);
             living[id] = instance;
             return instance;
         }
@@ -40,6 +37,24 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         }
     }
 
+    async Task<IInstance> SuperviseAsync(Launch launch, ProcessType type, int number, string id, string directory, int? port)
+    {
+        var command = Caged(launch, id, directory, new Command("/bin/sh", "-c", AsWritten(type.Command)), port, type.Name);
+        var log = logs.Open(launch, type, number, id);
+        var control = ControlOf(launch, id, directory, command, new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, log));
+        return await Instance.StartAsync(control, directory, Path.Combine(settings.Hooks, "supervise"), cage.RanOutOfMemory, time);
+    }
+
+    async Task<IInstance> ContainAsync(Launch launch, LaunchImage image, ProcessType type, int number, string id, string directory, int? port)
+    {
+        // In its directory before there is a container: whatever interrupts this, what is there is found again.
+        var of = new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, logs.Open(launch, type, number, id), image.Port);
+        ControlOf(launch, id, directory, new Command("/bin/true"), of).Write(directory);
+        string[]? command = type.Command.Length == 0 ? null : ["/bin/sh", "-c", AsWritten(type.Command)];
+        var order = await docker.OrderAsync(launch, image, id, command, port, (type.Name, number), cage.LimitsFor(CageLimits.None), [.. living.Keys]);
+        return await Container.StartAsync(docker.Engine, id, order, of, directory, time);
+    }
+
     /// <summary>A command in the environment and the cage of a release, as a child of the receiver; its marker, its directory.</summary>
     public (string Id, string Directory, Command Command) Once(Launch launch, Command command)
     {
@@ -52,8 +67,13 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     }
 
     /// <summary>A line of shell with an instance's port, in a view of its own beside it. Returns its exit code; what it prints goes nowhere.</summary>
-    public async Task<int> CheckAsync(Launch launch, Instance instance, string line, CancellationToken ct)
+    public async Task<int> CheckAsync(Launch launch, IInstance instance, string line, CancellationToken ct)
     {
+        if (instance is Container container)
+        {
+            return await container.RunInsideAsync(["/bin/sh", "-c", line], ct);
+        }
+
         var (id, directory) = NewDirectory();
         try
         {
@@ -70,10 +90,20 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     /// <summary>An instance did not answer its health check often enough to be replaced; the operator is told.</summary>
     public void Unwell(Launch launch, ProcessType type, int number, string complaint) => Log.Unwell(logger, launch.Project.Key, launch.Number, type.Name, number, complaint);
 
-    /// <summary>Takes over an instance of a former run, or null when it is not alive under its supervisor.</summary>
-    public Instance? TryAdopt(ControlFile control, string directory)
+    /// <summary>One command in a container of the release's image, to its end; see <see cref="Docker.RunOnceAsync"/>.</summary>
+    public async Task<int> RunContainedAsync(Launch launch, LaunchImage image, IReadOnlyList<string> words, Func<bool, ReadOnlyMemory<byte>, Task> tell, TimeSpan limit, CancellationToken ct)
     {
-        var instance = Instance.TryAdopt(control, directory, settings.ReportPort(), time);
+        var id = Guid.CreateVersion7(time.GetUtcNow()).ToString("D");
+        var order = await docker.OrderAsync(launch, image, id, words, port: null, place: null, cage.LimitsFor(CageLimits.None), []);
+        return await docker.RunOnceAsync(Container.NameOf(id), order, tell, limit, ct);
+    }
+
+    /// <summary>Takes over an instance of a former run, or null when it is not alive under its supervisor.</summary>
+    public async Task<IInstance?> TryAdoptAsync(ControlFile control, string directory)
+    {
+        IInstance? instance = control.Of.IsContainer
+            ? await docker.TryAsync(engine => Container.TryAdoptAsync(engine, control.Instance, control.Of, directory, time))
+            : Instance.TryAdopt(control, directory, settings.ReportPort(), cage.RanOutOfMemory, time);
         if (instance is not null)
         {
             living[instance.Id] = instance;
@@ -86,10 +116,31 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         return instance;
     }
 
-    public Instance? Find(string id) => living.GetValueOrDefault(id);
+    /// <summary>The exit code that an instance of a former run left, told to nobody yet; null when there is none.</summary>
+    public async Task<int?> CodeLeftAsync(ControlFile control, string directory) => !control.Of.IsContainer ? Instance.CodeLeftIn(directory, control.Instance)
+        : (await docker.TryAsync(engine => engine.FindContainerAsync(Container.NameOf(control.Instance))))?.State is { Running: false } state ? state.ExitCode : null;
+
+    /// <summary>What is left of an instance of a former run that is not wanted, or that could not be taken over.</summary>
+    public async Task ClearAwayAsync(ControlFile? control, string directory, TimeSpan grace)
+    {
+        if (control?.Of.IsContainer == true)
+        {
+            await docker.TryAsync(engine => docker.EndAsync(Container.NameOf(control.Instance), grace, time));
+        }
+
+        await Instance.ClearAwayAsync(directory, grace, time);
+    }
+
+    /// <summary>Leaves it running and looks after it no longer.</summary>
+    public static ValueTask LetGoAsync(IInstance instance) => instance is IAsyncDisposable watched ? watched.DisposeAsync() : ValueTask.CompletedTask;
+
+    /// <summary>What the instance itself was told as its port.</summary>
+    public static int? PortSeenBy(IInstance instance, Launch launch) => launch.Image?.Port ?? instance.Port;
+
+    public IInstance? Find(string id) => living.GetValueOrDefault(id);
 
     /// <summary>In the background: a supervisor that still reports keeps nobody waiting.</summary>
-    public void ClearAway(Instance instance)
+    public void ClearAway(IInstance instance)
     {
         if (instance.Port is { } port)
         {
@@ -104,7 +155,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     /// <summary>Waits for what <see cref="ClearAway"/> began.</summary>
     public Task ClearedAsync() => Task.WhenAll(clearing.Keys);
 
-    public async Task<IReadOnlyList<string>> LastLinesAsync(Instance instance, Launch launch, bool ended)
+    public async Task<IReadOnlyList<string>> LastLinesAsync(IInstance instance, Launch launch, bool ended)
     {
         if (ended)
         {
@@ -114,9 +165,6 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         return InstanceLogs.Last(instance.Log, launch.Release, LinesTold);
     }
 
-    /// <summary>True when the kernel ended something of it because its memory limit was reached.</summary>
-    public bool RanOutOfMemory(Instance instance) => cage.RanOutOfMemory(instance.Id);
-
     /// <summary>After the end of what <see cref="Once"/> made.</summary>
     public async Task ClearAwayOnceAsync(string id, string directory)
     {
@@ -124,13 +172,17 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         cage.Forget(id);
     }
 
-    /// <summary>Start-up: what cages of a former run left outside their directories.</summary>
-    public void ForgetAbandoned() => cage.ForgetAbandoned();
+    /// <summary>Start-up: what cages of a former run left outside their directories, and containers of ours that nobody knows any more.</summary>
+    public async Task ForgetAbandonedAsync()
+    {
+        cage.ForgetAbandoned();
+        await docker.TryAsync(engine => docker.RemoveOthersAsync([.. living.Keys]));
+    }
 
     /// <summary>The kernel kept a process in spite of SIGKILL; the operator is told, for nobody can do more.</summary>
-    public void CouldNotEnd(Instance instance) => Log.CouldNotEnd(logger, instance.Id);
+    public void CouldNotEnd(IInstance instance) => Log.CouldNotEnd(logger, instance.Id);
 
-    async Task ClearAwayAsync(Instance instance)
+    async Task ClearAwayAsync(IInstance instance)
     {
         try
         {

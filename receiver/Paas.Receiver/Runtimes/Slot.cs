@@ -21,7 +21,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
     readonly Backoff backoff = new();
     readonly Lock gate = new();
     Task keeping = Task.CompletedTask;
-    Instance? current;
+    IInstance? current;
     IPEndPoint? healthyAt;
     bool healthy;
     bool abandoned;
@@ -65,7 +65,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
     }
 
     /// <summary>Begins, with a new instance or with one that is already there.</summary>
-    public void Begin(Instance? adopted = null) => keeping = KeepAsync(adopted);
+    public void Begin(IInstance? adopted = null) => keeping = KeepAsync(adopted);
 
     /// <summary>SIGTERM to the group, after the launch's stop timeout SIGKILL to all there is. Returns when nothing is left.</summary>
     public async Task StopAsync()
@@ -84,7 +84,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
 
     public void Dispose() => leaving.Dispose();
 
-    async Task KeepAsync(Instance? adopted)
+    async Task KeepAsync(IInstance? adopted)
     {
         await Task.Yield();
         var portTries = 0;
@@ -128,9 +128,9 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
     }
 
     /// <summary>One instance from its start to its end, and everything of it cleared away.</summary>
-    async Task<End> LiveAsync(Instance? adopted)
+    async Task<End> LiveAsync(IInstance? adopted)
     {
-        Instance instance;
+        IInstance instance;
         try
         {
             instance = adopted ?? await nursery.StartAsync(launch, type, number);
@@ -138,7 +138,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
         catch (Exception e)
         {
             // A full disk, no more processes: whatever it is, this slot tries again and the others go on.
-            return new End(new Verdict(Health.NotStarted, $"{type.Name}.{number} could not be started: {e.Message}"));
+            return new End(new Verdict(Health.NotStarted, $"{type.Name}.{number} could not be started: {e.Message}")) { PortTaken = e is Containers.EngineException { IsPortTaken: true } };
         }
 
         Show(instance, healthy: false, null);
@@ -146,6 +146,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
         var end = await WatchAsync(instance);
         if (abandoned)
         {
+            await Nursery.LetGoAsync(instance);
             return end;
         }
 
@@ -166,7 +167,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
     }
 
     /// <summary>Until it ends, turns out not to be healthy, or is not wanted any more.</summary>
-    async Task<End> WatchAsync(Instance instance)
+    async Task<End> WatchAsync(IInstance instance)
     {
         try
         {
@@ -202,7 +203,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
     }
 
     /// <summary>Asks again and again; the complaint once there were too many in a row, null when the instance ended by itself.</summary>
-    async Task<string?> UnwellAsync(Instance instance)
+    async Task<string?> UnwellAsync(IInstance instance)
     {
         if (!Checkup.Concerns(launch.Health, type))
         {
@@ -229,11 +230,11 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
     }
 
     /// <summary>Null once it is healthy.</summary>
-    async Task<End?> UnhealthyAsync(Instance instance)
+    async Task<End?> UnhealthyAsync(IInstance instance)
     {
         var begun = time.GetTimestamp();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(leaving.Token);
-        Task<IPEndPoint>? answers = instance.Port is { } port ? Listening.AnswersAsync(port, time, limit.Token) : null;
+        var answers = instance.Port is null ? null : instance.AnsweredAtAsync(limit.Token);
         var settled = Task.Delay(answers is null ? launch.Settle : launch.StartTimeout, time, limit.Token);
         var happened = await Task.WhenAny(answers ?? settled, settled, instance.Gone);
         await limit.CancelAsync();
@@ -242,7 +243,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
         if (happened == instance.Gone)
         {
             var exited = await ExitedAsync(instance);
-            return new End(exited) { PortTaken = instance.Port is { } wanted && Listening.Anybody(wanted) };
+            return new End(exited) { PortTaken = instance.CouldNotListen };
         }
 
         if (happened != answers)
@@ -256,7 +257,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
         }
 
         var at = await answers;
-        if (Listening.Belongs(at.Port, instance))
+        if (instance.Answers(at))
         {
             return await WellAsync(instance, at, begun);
         }
@@ -268,7 +269,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
     }
 
     /// <summary>Null, and shown, once its health check says so; without one it is well as it is.</summary>
-    async Task<End?> WellAsync(Instance instance, IPEndPoint? at, long begun)
+    async Task<End?> WellAsync(IInstance instance, IPEndPoint? at, long begun)
     {
         if (Checkup.Concerns(launch.Health, type)
             && await Checkup.UntilWellAsync(launch, instance, at, nursery, launch.StartTimeout - time.GetElapsedTime(begun), time, leaving.Token) is { } complaint)
@@ -282,26 +283,26 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
         return null;
     }
 
-    async Task<Verdict> ExitedAsync(Instance instance)
+    async Task<Verdict> ExitedAsync(IInstance instance)
     {
         // What forked away holds the log open: it goes first, then the log is complete.
         await instance.KillAsync();
         var code = await instance.CodeAsync();
         var how = code is > 128 and < 128 + 65 and { } signalled ? $"was ended by signal {signalled - 128}" : code is null ? "ended, nobody knows how" : $"exited with code {code}";
-        how += nursery.RanOutOfMemory(instance) ? ": its memory limit was reached" : "";
+        how += instance.RanOutOfMemory ? ": its memory limit was reached" : "";
         return new Verdict(Health.Exited, $"{type.Name}.{number} {how}", code) { LastLines = await nursery.LastLinesAsync(instance, launch, ended: true) };
     }
 
-    async Task<Verdict> SilentAsync(Instance instance)
+    async Task<Verdict> SilentAsync(IInstance instance)
     {
         var lines = await nursery.LastLinesAsync(instance, launch, ended: false);
-        var elsewhere = Listening.PortsOf(instance.Id);
-        return elsewhere.Count > 0
-            ? new Verdict(Health.ListensElsewhere, $"{type.Name}.{number} listens on {string.Join(", ", elsewhere)}, not on PORT={instance.Port}") { LastLines = lines }
-            : new Verdict(Health.NeverListened, $"{type.Name}.{number} did not listen on PORT={instance.Port} within {launch.StartTimeout.TotalSeconds:0.#} s") { LastLines = lines };
+        var port = Nursery.PortSeenBy(instance, launch);
+        return instance.ListensElsewhere() is { } elsewhere
+            ? new Verdict(Health.ListensElsewhere, $"{type.Name}.{number} listens on {elsewhere}, not on PORT={port}") { LastLines = lines }
+            : new Verdict(Health.NeverListened, $"{type.Name}.{number} did not listen on PORT={port} within {launch.StartTimeout.TotalSeconds:0.#} s") { LastLines = lines };
     }
 
-    void Show(Instance? instance, bool healthy, IPEndPoint? at)
+    void Show(IInstance? instance, bool healthy, IPEndPoint? at)
     {
         bool differs;
         lock (gate)

@@ -17,7 +17,8 @@ static class Variables
     /// <param name="type">Null for what runs once.</param>
     public static Dictionary<string, string> Of(Launch launch, string instance, string run, int? port, string? type, CageLimits limits)
     {
-        var variables = new Dictionary<string, string>(Command.CleanEnvironment);
+        // An image brings its own base: PATH, HOME and whatever else it was made with.
+        var variables = launch.Image is null ? new Dictionary<string, string>(Command.CleanEnvironment) : [];
         foreach (var (name, value) in Paasta(launch, type, limits))
         {
             variables[name] = value;
@@ -28,7 +29,11 @@ static class Variables
             variables[name] = value;
         }
 
-        variables["HOME"] = run;
+        if (launch.Image is null)
+        {
+            variables["HOME"] = run;
+        }
+
         variables["PAAS_RELEASE"] = $"v{launch.Number}";
         variables["PAAS_ENVIRONMENT"] = launch.Project.Environment.Name.Value;
         variables["PAAS_PROJECT"] = launch.Project.Name.Value;

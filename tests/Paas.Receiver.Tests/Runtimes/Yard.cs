@@ -141,6 +141,9 @@ sealed class Yard : IAsyncDisposable
         return new Yard(place, cage, opened, users);
     }
 
+    // No test here runs a container: whoever asked this engine would find none.
+    readonly Containers.Engine engine = new(new Containers.EngineAddress("/nonexistent/docker.sock", 0));
+
     public Project NewProject(string name)
     {
         var project = new Project(Environment, ProjectName.Parse(name));
@@ -151,7 +154,7 @@ sealed class Yard : IAsyncDisposable
 
     public Fleet NewFleet()
     {
-        var fleet = new Fleet(Cage, Settings, TimeProvider.System, NullLogger<Fleet>.Instance);
+        var fleet = new Fleet(Cage, Settings, engine, TimeProvider.System, NullLogger<Fleet>.Instance);
         fleets.Add(fleet);
         return fleet;
     }

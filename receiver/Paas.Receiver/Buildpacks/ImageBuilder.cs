@@ -1,0 +1,243 @@
+using System.Formats.Tar;
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Paas.Receiver.Containers;
+using Paas.Receiver.Logs;
+using Paas.Receiver.Manifests;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+
+namespace Paas.Receiver.Buildpacks;
+
+/// <summary>Makes the image of a draft from its Dockerfile, in the engine; what came of it is in the draft's <see cref="Built"/> and so in the release.</summary>
+sealed partial class ImageBuilder(Engine engine, OwnThings own, BuildSettings settings)
+{
+    /// <summary>PaaSTA's port, for an image that does not say where it listens.</summary>
+    const int UsualPort = 8888;
+
+    /// <summary>True when the draft is to run as containers. Where only its Dockerfile says so and this machine has no engine, it is run otherwise, and the pusher is told.</summary>
+    /// <param name="live">What serves now: a project that ran as containers does not silently become something else.</param>
+    /// <exception cref="Refusal">It cannot be had here.</exception>
+    public async Task<bool> IsWantedAsync(Draft draft, Manifest? declared, Pillar pillar, Manifest? live, LogStream log, CancellationToken ct)
+    {
+        if (RunsAs.Of(draft.Directory, declared, pillar, out var isSaid) != RunAs.Container)
+        {
+            return false;
+        }
+
+        if (!isSaid && live?.Image is null && !engine.Address.Exists)
+        {
+            log.Detail($"note: there is a {ManifestReader.Dockerfile}, but no Docker engine at {engine.Address} to build it with");
+            return false;
+        }
+
+        if (!File.Exists(Path.Combine(draft.Directory, ManifestReader.Dockerfile)))
+        {
+            throw new Refusal($"it is to run as a container, but there is no {ManifestReader.Dockerfile} in this repository");
+        }
+
+        return await engine.WhyNotAsync(ct) is not { } why ? true : throw new Refusal($"it is to run as a container, and {why}");
+    }
+
+    /// <summary>Builds the image; the draft says from then on that it runs as containers of exactly this one.</summary>
+    /// <exception cref="Refusal">The build failed or took too long.</exception>
+    public async Task BuildAsync(Draft draft, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
+    {
+        var name = NameOf(draft.Project, draft.Commit);
+        log.Title($"Building image {name}");
+        var dockerfile = ProjectFile.Read(draft.Directory, ManifestReader.Dockerfile) ?? throw new Refusal($"there is no {ManifestReader.Dockerfile} any more: a step of the project's own removed it");
+        var ignore = ProjectFile.Read(draft.Directory, ".dockerignore");
+        var wishes = BuildWishes.Read(draft.Directory, ManifestReader.Find(draft.Directory), pillar.Environment);
+        var reachesOut = settings.Network != BuildNetwork.None && wishes.Network != false;
+        if (reachesOut)
+        {
+            await engine.EnsureNetworkAsync(own.Network, own.Labels(), ct);
+        }
+
+        var order = new BuildOrder
+        {
+            Name = name,
+            Arguments = Arguments(dockerfile.Text, draft, pillar, wishes, log),
+            Labels = own.Labels((OwnThings.ProjectLabel, draft.Project.Key)),
+            Network = reachesOut ? own.Network : "none",
+            Anew = rebuild,
+        };
+        var id = await BuildAsync(order, new BuildContext(draft.Directory, new DockerIgnore(ignore?.Text ?? ""), order.Dockerfile), log, ct);
+        var image = await engine.FindImageAsync(id, ct) ?? throw new EngineException(null, $"the image {id} is gone again");
+        var built = new BuiltImage(image.Id, name, PortOf(image, log), await UserOfAsync(image, ct));
+        (Built.Read(draft.Directory) with { Image = built }).Write(draft.Directory);
+        log.Detail($"image {image.Id[..Math.Min(19, image.Id.Length)]}, {image.Size / 1_000_000.0:0.#} MB, listens on {built.Port}");
+    }
+
+    /// <summary>What a draft's own steps may have written there is not theirs to say: an image is only ever one that was just built for it.</summary>
+    public static void RefuseForged(Draft draft)
+    {
+        if (Built.Read(draft.Directory) is { Image: not null } built)
+        {
+            (built with { Image = null }).Write(draft.Directory);
+        }
+    }
+
+    /// <summary>Removes the images of a project that none of these releases' trees names. What is in use, or has a name that others gave it, stays.</summary>
+    /// <exception cref="EngineException">The engine does not answer; the next deployment tries again.</exception>
+    public async Task PruneAsync(Project project, IEnumerable<string> trees)
+    {
+        var kept = trees.Select(tree => Built.Read(tree).Image?.Id).OfType<string>().ToHashSet();
+        var ours = $"services-{project.Name}:paasta-";
+        foreach (var image in (await engine.ImagesAsync(own.Labels((OwnThings.ProjectLabel, project.Key)))).Where(image => !kept.Contains(image.Id)))
+        {
+            // The last name that goes takes the image with it; one without any name goes by its id.
+            var names = (image.RepoTags ?? []).Where(name => name != "<none>:<none>").ToList();
+            foreach (var name in names.Where(name => name.StartsWith(ours, StringComparison.Ordinal)))
+            {
+                await engine.RemoveImageAsync(name);
+            }
+
+            if (names.Count == 0)
+            {
+                await engine.RemoveImageAsync(image.Id);
+            }
+        }
+    }
+
+    /// <summary>PaaSTA's form of a name (PC-34): <c>services-&lt;project&gt;:paasta-&lt;commit&gt;</c>.</summary>
+    public static string NameOf(Project project, string commit) => $"services-{project.Name}:paasta-{commit}";
+
+    async Task<string> BuildAsync(BuildOrder order, BuildContext context, LogStream log, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(settings.Longest);
+        var line = new StringBuilder();
+        try
+        {
+            return await engine.BuildAsync(order, context.WriteAsync, Tell, limit.Token);
+        }
+        catch (BuildFailedException e)
+        {
+            throw new Refusal($"the image could not be built: {e.Message}");
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new Refusal($"the image took longer than {CagedBuild.Readable(settings.Longest)} to build; it was ended");
+        }
+        catch (EngineException e) when (e.Status == System.Net.HttpStatusCode.BadRequest)
+        {
+            throw new Refusal(e.Message); // a Dockerfile that cannot be read is refused before the build begins
+        }
+        finally
+        {
+            if (line.Length > 0)
+            {
+                log.Output(line.ToString());
+            }
+        }
+
+        void Tell(string text)
+        {
+            foreach (var c in text)
+            {
+                if (c == '\n' || line.Length >= 16 * 1024)
+                {
+                    var said = line.ToString().TrimEnd('\r', ' ');
+                    line.Clear();
+                    if (said.Trim().Length > 0)
+                    {
+                        log.Output(said);
+                    }
+                }
+                else
+                {
+                    line.Append(c);
+                }
+            }
+        }
+    }
+
+    /// <summary>What the Dockerfile declares and the configuration has. Never a secret: arguments stay readable in the image's history.</summary>
+    static Dictionary<string, string> Arguments(string dockerfile, Draft draft, Pillar pillar, BuildWishes wishes, LogStream log)
+    {
+        var known = new Dictionary<string, string>(wishes.Environment) { ["SOURCE_VERSION"] = draft.Commit };
+        foreach (var (name, value) in pillar.Environment)
+        {
+            known[name] = value;
+        }
+
+        var given = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var name in ArgumentLine().Matches(dockerfile).SelectMany(line => line.Groups["names"].Value.Split(' ', '\t')).Select(word => word.Split('=')[0]).Distinct())
+        {
+            if (known.TryGetValue(name, out var value))
+            {
+                if (Pillar.LooksSecret(name) || pillar.Secrets.Any(secret => secret.Length >= 4 && value.Contains(secret, StringComparison.Ordinal)))
+                {
+                    log.Detail($"note: {name} is a secret of the configuration and is not given to the build: everyone who has an image can read its arguments");
+                }
+                else
+                {
+                    given[name] = value;
+                }
+            }
+        }
+
+        return given;
+    }
+
+    static int PortOf(ImageDetails image, LogStream log)
+    {
+        var exposed = (image.Config?.ExposedPorts?.Keys ?? []).Where(port => port.EndsWith("/tcp", StringComparison.Ordinal))
+            .Select(port => int.Parse(port.Split('/')[0], NumberStyles.None, CultureInfo.InvariantCulture)).Order().ToList();
+        if (exposed.Count > 1)
+        {
+            log.Detail($"note: the image exposes {string.Join(", ", exposed)}; visitors are brought to {exposed[0]}");
+        }
+
+        return exposed.Count > 0 ? exposed[0] : UsualPort;
+    }
+
+    /// <summary>The number of the user that the image runs as, so that the data can be given to it.</summary>
+    async Task<uint> UserOfAsync(ImageDetails image, CancellationToken ct)
+    {
+        var user = (image.Config?.User ?? "").Split(':')[0];
+        if (user.Length == 0 || uint.TryParse(user, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        {
+            return user.Length == 0 ? 0 : uint.Parse(user, NumberStyles.None, CultureInfo.InvariantCulture);
+        }
+
+        // A name: only a container of the image shows its files; this one is never started.
+        var container = $"paas-look-{Guid.NewGuid():N}";
+        await engine.CreateAsync(container, new ContainerOrder { Image = image.Id, Cmd = ["-"], Labels = own.Labels(), HostConfig = new HostSettings { NetworkMode = "none" } }, ct);
+        try
+        {
+            return await engine.FileAsync(container, "/etc/passwd", ct) is { } passwd && NumberOf(user, passwd) is { } found
+                ? found : throw new Refusal($"the image runs as user '{LogStream.Harmless(user)}', whom its /etc/passwd does not know");
+        }
+        finally
+        {
+            await engine.RemoveAsync(container, CancellationToken.None);
+        }
+    }
+
+    static uint? NumberOf(string user, Stream archive)
+    {
+        using var tar = new TarReader(archive);
+        while (tar.GetNextEntry() is { } entry)
+        {
+            if (entry.DataStream is { } data)
+            {
+                using var lines = new StreamReader(data);
+                while (lines.ReadLine() is { } line)
+                {
+                    if (line.Split(':') is [var name, _, var number, ..] && name == user && uint.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var found))
+                    {
+                        return found;
+                    }
+                }
+            }
+        }
+
+        return null;
+    }
+
+    [GeneratedRegex(@"^[ \t]*ARG[ \t]+(?<names>[^\n#]+)", RegexOptions.Multiline | RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
+    private static partial Regex ArgumentLine();
+}

@@ -1,0 +1,152 @@
+using System.Net;
+using Paas.Receiver.Containers;
+using Paas.Receiver.Stage;
+using Xunit;
+
+namespace Paas.Receiver;
+
+/// <summary>Projects that run as containers of an image, with a real engine.</summary>
+public sealed class ContainerStories(ContainingReceiver shared) : IClassFixture<ContainingReceiver>
+{
+    readonly ReceiverProcess receiver = shared.Receiver;
+
+    [DockerFact]
+    public async Task A_repository_with_a_dockerfile_is_built_and_run_and_taken_back_and_forth()
+    {
+        await using var git = await WithSampleAsync("boxed");
+        var push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains($"-----> Building image services-boxed:paasta-{await git.HeadAsync()}", push.Remote);
+        Assert.Contains(push.Remote, line => line.Contains("RUN [\"/bin/busybox\"", StringComparison.Ordinal));
+        Assert.Equal("contained version 1 release v1\n", await AskAsync("boxed", "plain"));
+
+        // What visitors write is in the project's data, where every release finds it.
+        Assert.Equal("1\n", await AskAsync("boxed", "count"));
+        await git.CommitFileAsync("VERSION", "2\n");
+        push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+        Assert.Equal("contained version 2 release v2\n", await AskAsync("boxed", "plain"));
+        Assert.Equal("2\n", await AskAsync("boxed", "count"));
+        Assert.Single(await ContainersAsync("boxed"));
+
+        // One that ends at once: nothing has changed for visitors.
+        await git.CommitFileAsync("start", "#!/bin/sh\necho 'the settings do not make sense'\nexit 3\n");
+        push = await git.PushAsync();
+        Assert.False(push.Accepted);
+        Assert.Contains(push.Remote, line => line.Contains("web.1 exited with code 3", StringComparison.Ordinal));
+        Assert.Contains(push.Remote, line => line.Contains("the settings do not make sense", StringComparison.Ordinal));
+        Assert.Equal("contained version 2 release v2\n", await AskAsync("boxed", "plain"));
+        Assert.Equal("3\n", await AskAsync("boxed", "count"));
+
+        var (code, output, error) = await CorpusCommand.RunAsync(receiver, "rollback", "boxed", "v1");
+        Assert.True(code == 0, output + error);
+        Assert.Equal("contained version 1 release v1\n", await AskAsync("boxed", "plain"));
+        Assert.Single(await ContainersAsync("boxed"));
+    }
+
+    [DockerFact]
+    public async Task Containers_go_on_while_the_receiver_is_away_and_are_found_again_and_no_line_they_print_is_lost_or_told_twice()
+    {
+        await using var git = await WithSampleAsync("lasting");
+        await git.CommitFileAsync("start", "#!/bin/sh\n(n=0; while :; do n=$((n + 1)); echo \"tick $n\"; sleep 0.05; done) &\nexec httpd -f -p \"$PORT\" -h /app/www\n");
+        var push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+        var before = Assert.Single(await ContainersAsync("lasting"));
+
+        await receiver.KillAsync();
+        await Task.Delay(TimeSpan.FromMilliseconds(500)); // ticks that nobody carries
+        await receiver.StartAgainAsync();
+        Assert.Equal("contained version 1 release v1\n", await AskAsync("lasting", "plain"));
+        Assert.Equal(before.Id, Assert.Single(await ContainersAsync("lasting")).Id);
+        await Patience.UntilAsync(async () => (await TicksAsync()).Count > 30, "it ticks");
+        var ticks = await TicksAsync();
+        Assert.Equal(Enumerable.Range(1, ticks.Count), ticks);
+
+        // One that ends while nobody looks is noticed and replaced.
+        await receiver.KillAsync();
+        await shared.Docker.Engine.SignalAsync(before.Id, "SIGKILL");
+        await receiver.StartAgainAsync();
+        await Patience.UntilAsync(async () => (await receiver.AskAsync("lasting.localhost", "/cgi-bin/plain")).Status == HttpStatusCode.OK, "it answers again");
+        Assert.Contains("lasting web.1 ended with 137 while the receiver was away", receiver.Output);
+        Assert.NotEqual(before.Id, Assert.Single(await ContainersAsync("lasting")).Id);
+
+        async Task<List<int>> TicksAsync()
+        {
+            var (_, output, _) = await CorpusCommand.RunAsync(receiver, "logs", "lasting", "-n", "100000");
+            return [.. output.Split('\n').Where(line => line.Contains("tick ", StringComparison.Ordinal)).Select(line => int.Parse(line.Split("tick ")[1]))];
+        }
+    }
+
+    [DockerFact]
+    public async Task Images_go_with_the_releases_that_need_them_and_those_of_others_stay()
+    {
+        await using var git = await WithSampleAsync("pruned");
+        var first = (await PushedAsync())!;
+        await shared.Docker.Engine.TagImageAsync(first, "somebody", "elses");
+        await git.CommitFileAsync("VERSION", "2\n");
+        var second = (await PushedAsync())!;
+        await git.CommitFileAsync("VERSION", "3\n");
+        var third = (await PushedAsync())!;
+        await git.CommitFileAsync("VERSION", "4\n");
+        var fourth = (await PushedAsync())!;
+
+        var left = (await shared.Docker.Engine.ImagesAsync(new Dictionary<string, string> { [OwnThings.ProjectLabel] = "local/pruned" })).Select(image => image.Id).ToHashSet();
+        Assert.Equal(new HashSet<string> { first, third, fourth }, left);
+        Assert.Equal(["somebody:elses"], (await shared.Docker.Engine.FindImageAsync(first))!.RepoTags);
+        Assert.DoesNotContain(second, left);
+
+        async Task<string?> PushedAsync()
+        {
+            var push = await git.PushAsync();
+            Assert.True(push.Accepted, push.Text);
+            return (await shared.Docker.Engine.FindImageAsync($"services-pruned:paasta-{await git.HeadAsync()}"))?.Id;
+        }
+    }
+
+    [DockerFact]
+    public async Task A_container_is_confined_and_gets_no_secret_at_its_build()
+    {
+        await using (var pillar = await GitClient.NewAsync(receiver, "held/pillar"))
+        {
+            await pillar.CommitFileAsync("init.sls", "env:\n  GREETING: good day\n  API_TOKEN: whoever-reads-this-may-enter\n");
+            Assert.True((await pillar.PushAsync()).Accepted);
+        }
+
+        await using var git = await WithSampleAsync("held");
+        await git.CommitFileAsync("Procfile", "web: /app/start\nrelease: echo \"released with $API_TOKEN as $(id -u)\"\n");
+        await git.CommitFileAsync("app.json", "{\"paas\": {\"run\": \"container\"}}");
+        var push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains(push.Remote, line => line.Contains("API_TOKEN is a secret", StringComparison.Ordinal));
+        Assert.Contains(push.Remote, line => line.Contains("released with ******** as 0", StringComparison.Ordinal));
+        Assert.DoesNotContain("may-enter", push.Text);
+        Assert.Equal("good day none\n", (await receiver.AskAsync("held.localhost", "/greeting")).Body);
+
+        var who = await AskAsync("held", "who");
+        Assert.Contains("NoNewPrivs:\t1", who);
+        Assert.Contains("CapEff:\t00000000000004fb", who);
+        Assert.Contains("docker-init", who);
+
+        var (code, output, error) = await CorpusCommand.RunAsync(receiver, "run", "held", "--", "/bin/sh", "-c", "cat /app/VERSION; exit 7");
+        Assert.Equal((7, "1\n"), (code, output));
+        Assert.Equal("", error);
+    }
+
+    async Task<GitClient> WithSampleAsync(string project)
+    {
+        var git = await GitClient.NewAsync(receiver, project, "contained");
+        File.Copy("/bin/busybox", Path.Combine(git.Directory, "busybox"));
+        await git.CommitAsync("Bring busybox");
+        return git;
+    }
+
+    async Task<string> AskAsync(string project, string script)
+    {
+        var (status, body) = await receiver.AskAsync($"{project}.localhost", $"/cgi-bin/{script}");
+        Assert.True(status == HttpStatusCode.OK, $"{status} {body}\n{receiver.Output}");
+        return body;
+    }
+
+    Task<IReadOnlyList<ContainerSummary>> ContainersAsync(string project) =>
+        shared.Docker.Engine.ContainersAsync(new Dictionary<string, string> { [OwnThings.ProjectLabel] = $"local/{project}" });
+}
