@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Paas.Receiver.Logs;
 using Paas.Receiver.Projects;
 
 namespace Paas.Receiver.Manifests;
@@ -67,6 +68,11 @@ static partial class Layers
 
         var layers = Stack(sources);
         var merged = layers.Aggregate(Nothing, (below, layer) => Merge(below, layer.Values));
+        if (Keys(merged).FirstOrDefault(key => key.Contains('\n', StringComparison.Ordinal)) is { } broken)
+        {
+            throw new Refusal($"the configuration has a key with a line break in it: '{LogStream.Harmless(broken)}'");
+        }
+
         var mistakes = new Mistakes("the configuration");
         var references = new References(merged, sources, mistakes);
         var resolved = (Mapping)references.Resolve(merged, "");
@@ -247,6 +253,9 @@ static partial class Layers
     static IEnumerable<string> Leaves(Node node, string path) => node is Mapping { Entries.Count: > 0 } mapping
         ? mapping.Entries.SelectMany(entry => Leaves(entry.Value, path.Length == 0 ? entry.Key : $"{path}\n{entry.Key}"))
         : path.Length == 0 ? [] : [path];
+
+    static IEnumerable<string> Keys(Mapping mapping) =>
+        mapping.Entries.SelectMany(entry => entry.Value is Mapping inner ? Keys(inner).Prepend(entry.Key) : [entry.Key]);
 
     static bool Has(Mapping layer, string path)
     {

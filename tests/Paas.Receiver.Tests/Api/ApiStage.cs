@@ -93,6 +93,12 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(new Signatures(state, []))
             .AddSingleton<ReleaseSources>()
             .AddSingleton(new FleetSettings { Root = root, State = state, Hooks = hooks, ReportPort = () => 1 })
+            .AddSingleton(new Containers.Engine(new Containers.EngineAddress("/nonexistent/docker.sock", 0)))
+            .AddSingleton(new Containers.OwnThings(root))
+            .AddSingleton(provider => new LogDrains.Drains(
+                database, provider.GetRequiredService<ProjectStore>(), new InstanceLogs(Path.Combine(state, "logs"), TimeProvider.System), TimeProvider.System,
+                Microsoft.Extensions.Logging.Abstractions.NullLogger<LogDrains.Drains>.Instance))
+            .AddSingleton<ImageBuilder>()
             .AddSingleton<Fleet>()
             .AddSingleton(new RouterOptions())
             .AddSingleton<Router>()

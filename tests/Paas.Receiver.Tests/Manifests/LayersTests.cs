@@ -185,6 +185,12 @@ public sealed class LayersTests : IDisposable
     }
 
     [Fact]
+    public void A_key_with_a_line_break_is_refused()
+    {
+        Assert.Contains("line break", Assert.Throws<Refusal>(() => Resolve(pillar: "\"data\\nmore\": {secret:x}\n")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Any_text_is_read_or_refused_and_nothing_else()
     {
         var pieces = Gen.Elements("env:", "\n", "  ", "A: ", "\"{A}\"", "{secret:x}", "{", "}", "env_defaults:", "staging:", "[", "]", "&a", "*a", "data: ", "- ", "x", "{data.A}", ": ", "makina-projects.hello:");
