@@ -103,7 +103,14 @@ static class CommandLine
             TokensCommand.Create(surroundings),
             AuditCommand.Create(surroundings),
             CompletionCommand.Create(surroundings),
+            CheckCommand.Create(surroundings),
+            CheckCommand.CreateItest(surroundings),
         };
+        foreach (var service in ServiceCommands.Create(surroundings))
+        {
+            root.Add(service);
+        }
+
         foreach (var operate in OperateCommands.Create(surroundings))
         {
             root.Add(operate);

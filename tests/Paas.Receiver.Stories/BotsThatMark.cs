@@ -47,6 +47,7 @@ public sealed class BotsThatMark(SharedReceiver shared) : IClassFixture<SharedRe
         var first = await git.HeadAsync();
         Assert.True((await git.PushRefAsync($"{first}:refs/tags/paasta-stage-b.web-20260101T120000-deploy")).Accepted);
         await ServesAsync("stopped.stage-b.localhost", "hello version 1 ");
+        Assert.Equal(0, (await CorpusAsync("wait-for-deployment", "-s", "stopped", "-l", "stage-b.web", "-c", first)).Code);
 
         var stop = await git.PushRefAsync($"{first}:refs/tags/paasta-stage-b.web-20260101T120500-stop");
         Assert.Contains(stop.Remote, line => line.Contains("stage-b.web stops", StringComparison.Ordinal));
@@ -143,6 +144,74 @@ public sealed class BotsThatMark(SharedReceiver shared) : IClassFixture<SharedRe
         Assert.Contains(mark.Remote, line => line.Contains("You may not deploy limited to stage-f", StringComparison.Ordinal));
         Assert.Null(await git.RemoteRefAsync("refs/tags/paasta-stage-f.main-20260101T120000-deploy"));
     }
+
+    [Fact]
+    public async Task Scripts_that_know_PaaSTA_mark_wait_and_roll_back_with_its_exit_codes()
+    {
+        await EnvironmentAsync("stage-g");
+        await using var git = await GitClient.NewAsync(receiver, "scripted", "hello");
+        Assert.True((await git.PushAsync("no-deploy")).Accepted);
+        var first = await git.HeadAsync();
+        await git.WriteAsync("Procfile", "web: exit 7\n");
+        var broken = await git.CommitAsync("Break it");
+        Assert.True((await git.PushRefAsync("main", "no-deploy")).Accepted);
+        const string Group = "stage-g.web";
+
+        Assert.Equal(1, (await CorpusAsync("wait-for-deployment", "-s", "scripted", "-l", Group, "-c", first)).Code);
+        Assert.Equal(1, (await CorpusAsync("mark-for-deployment", "-s", "scripted", "-l", Group, "-c", new string('a', 40))).Code);
+        var marked = await CorpusAsync("mark-for-deployment", "-s", "services-scripted", "-l", Group, "-c", first, "--wait-for-deployment");
+        Assert.True(marked.Code == 0, marked.Error);
+        Assert.Equal(0, (await CorpusAsync("wait-for-deployment", "-s", "scripted", "-l", Group, "-c", first)).Code);
+        Assert.StartsWith("hello version 1 ", (await receiver.AskAsync("scripted.stage-g.localhost")).Body, StringComparison.Ordinal);
+
+        var failed = await CorpusAsync("mark-for-deployment", "-s", "scripted", "-l", Group, "-c", broken, "--auto-rollback");
+        Assert.True(failed.Code == 1, failed.Error);
+        Assert.Contains("rolling back", failed.Error, StringComparison.Ordinal);
+        Assert.Equal(0, (await CorpusAsync("wait-for-deployment", "-s", "scripted", "-l", Group, "-c", first)).Code);
+
+        var list = await CorpusAsync("rollback", "-s", "scripted", "-l", Group);
+        Assert.Equal(1, list.Code);
+        Assert.Contains($"{broken}  (was rolled back)", list.Output, StringComparison.Ordinal);
+        Assert.Equal(1, (await CorpusAsync("rollback", "-s", "scripted", "-l", Group, "-k", new string('a', 40))).Code);
+        Assert.Equal(0, (await CorpusAsync("rollback", "-s", "scripted", "-a", "-k", first)).Code);
+        Assert.Contains($"stage-g (web): live", (await CorpusAsync("groups", "scripted")).Output, StringComparison.Ordinal);
+        var (_, view) = await receiver.AskApiAsync(HttpMethod.Get, "api/v1/projects/-/scripted/deployments.json");
+        Assert.Contains($$"""{"docker_image":"services-scripted:paasta-{{first}}","git_sha":"{{first}}","image_version":null}""", view, StringComparison.Ordinal);
+        Assert.Contains("""
+            "controls":{"scripted:stage-g.web":{"desired_state":"start","force_bounce":null}}
+            """, view, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_contract_is_checked_point_by_point()
+    {
+        await using var pillar = await GitClient.NewAsync(receiver, "checked/pillar");
+        await pillar.WriteAsync("kubernetes-local.yaml", "main: {}\nother: {deploy_group: nowhere}\n");
+        await pillar.WriteAsync("deploy.yaml", "pipeline: [{step: itest}, {step: local.main}]\n");
+        await pillar.WriteAsync("monitoring.yaml", "team: us\n");
+        await pillar.CommitAsync("Configure");
+        await using var git = await GitClient.NewAsync(receiver, "checked", "hello");
+        Assert.True((await git.PushAsync("no-deploy")).Accepted);
+        Assert.True((await pillar.PushAsync()).Accepted);
+
+        var (code, output, _) = await CorpusAsync("check", "checked");
+
+        Assert.Equal(1, code);
+        Assert.Contains("NO  deploy.yaml has no security-check step", output, StringComparison.Ordinal);
+        Assert.Contains("NO  no step of deploy.yaml marks nowhere", output, StringComparison.Ordinal);
+        Assert.Contains("ok  monitoring.yaml names the team us", output, StringComparison.Ordinal);
+        Assert.Contains("ok  the cluster local is an environment here", output, StringComparison.Ordinal);
+        Assert.Contains("NO  there is no Dockerfile here", output, StringComparison.Ordinal);
+        Assert.Equal(1, (await CorpusAsync("itest", "-s", "checked", "-c", await git.HeadAsync())).Code);
+
+        await pillar.WriteAsync("kubernetes-local.yaml", "main: [\n");
+        await pillar.CommitAsync("Break it");
+        var refused = await pillar.PushAsync();
+        Assert.False(refused.Accepted);
+        Assert.Contains(refused.Remote, line => line.Contains("kubernetes-local.yaml has a mistake", StringComparison.Ordinal));
+    }
+
+    Task<(int Code, string Output, string Error)> CorpusAsync(params string[] arguments) => CorpusCommand.RunAsync(receiver, arguments);
 
     async Task EnvironmentAsync(string name)
     {

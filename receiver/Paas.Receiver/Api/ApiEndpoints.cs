@@ -40,6 +40,7 @@ static class ApiEndpoints
         api.MapReleases();
         api.MapDeployments();
         api.MapData();
+        api.MapMarks();
         api.MapSpace();
         api.MapApplicationLogs();
         api.MapRun();

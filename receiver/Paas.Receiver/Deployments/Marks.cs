@@ -11,6 +11,23 @@ namespace Paas.Receiver.Deployments;
 /// <param name="MayDeploy">To projects beside the one whose repository was pushed to; nobody asked, nothing granted.</param>
 sealed record Marker(string By, string From, Func<EnvironmentName?, ProjectName, bool> MayFetch, Func<EnvironmentName?, ProjectName, bool> MayDeploy);
 
+/// <summary>How far a mark is in one environment.</summary>
+enum PlaceState
+{
+    /// <summary>For other groups, for an environment, or for a first mark.</summary>
+    Waiting,
+
+    Deploying,
+
+    Live,
+
+    Failed,
+}
+
+/// <param name="Live">The commit that is live there now.</param>
+/// <param name="Why">What it waits for, or why it failed.</param>
+sealed record MarkedPlace(string Cluster, IReadOnlyList<string> Instances, PlaceState State, string? Live = null, string? Deployment = null, string? Why = null);
+
 /// <summary>
 /// Refs of PaaSTA's say which commit is wanted where (reference 3.2 to 3.4): this makes it so. The service's repository is the one the refs were pushed to; each cluster is an
 /// environment, and the project of the same name there is deployed to, behind the pusher's back. What is wanted is calculated from the refs each time, so that doing it
@@ -20,6 +37,9 @@ sealed partial class Marks(
     ProjectStore projects, GitProgram git, MarkStore store, DeploymentQueue queue, Journal journal, ReleaseStore releases, Launches launches, TimeProvider time, ILogger<Marks> logger)
 {
     static readonly string[] Patterns = ["refs/tags/", "refs/heads/paasta-*"];
+
+    /// <summary>How far ahead of ours the clock of a bot may be.</summary>
+    static readonly TimeSpan LongestAhead = TimeSpan.FromHours(1);
 
     readonly ConcurrentDictionary<string, SemaphoreSlim> gates = new();
 
@@ -33,11 +53,18 @@ sealed partial class Marks(
         await launches.PillarCommitAsync(home, ct) is { } commit ? await ConfigAtAsync(home, commit, ct) : ServiceConfig.None;
 
     /// <exception cref="Refusal">A file cannot be read.</exception>
-    public async Task<ServiceConfig> ConfigAtAsync(Project home, string commit, CancellationToken ct = default)
+    public async Task<ServiceConfig> ConfigAtAsync(Project home, string commit, CancellationToken ct = default) =>
+        await FilesAtAsync(home, commit, ServiceConfig.Knows, ct) is { Count: > 0 } files ? ServiceConfig.Read(files, home.Name) : ServiceConfig.None;
+
+    /// <summary>Everything in the pillar that <see cref="ServiceCheck"/> looks at.</summary>
+    public async Task<IReadOnlyList<ProjectFile>> FilesAsync(Project home, CancellationToken ct = default) =>
+        await launches.PillarCommitAsync(home, ct) is { } commit ? await FilesAtAsync(home, commit, ServiceCheck.Knows, ct) : [];
+
+    async Task<IReadOnlyList<ProjectFile>> FilesAtAsync(Project home, string commit, Func<string, bool> knows, CancellationToken ct)
     {
         var repository = new GitRepository(home.PillarRepository, git);
         var files = new List<ProjectFile>();
-        foreach (var entry in (await repository.ListAsync(commit, ct)).Where(entry => ServiceConfig.Knows(entry.Path)))
+        foreach (var entry in (await repository.ListAsync(commit, ct)).Where(entry => knows(entry.Path)))
         {
             var text = await repository.ReadFileAsync(commit, entry.Path, ct) ?? "";
             if (entry.IsSymbolicLink)
@@ -49,7 +76,7 @@ sealed partial class Marks(
             files.Add(new ProjectFile(entry.Path, text));
         }
 
-        return files.Count == 0 ? ServiceConfig.None : ServiceConfig.Read(files, home.Name);
+        return files;
     }
 
     /// <summary>Before anything of a push is stored: every reason against its marks.</summary>
@@ -79,36 +106,115 @@ sealed partial class Marks(
         }
     }
 
-    /// <summary>Marks a commit as a bot's push does, for people and pipelines. Returns the ref.</summary>
+    /// <summary>Marks a commit as a bot's push does, for people and pipelines, and begins what follows from it.</summary>
+    /// <param name="rolledBackFrom">Noted as bad, for whoever marks it again.</param>
     /// <exception cref="Refusal">It cannot be marked.</exception>
-    public async Task<Marked> MarkAsync(Project home, MarkKind kind, string group, string commit, string? imageVersion, CancellationToken ct)
+    public async Task<(Marked Made, IReadOnlyList<string> Said)> MarkAsync(
+        Project home, string group, string commit, string? imageVersion, string? rolledBackFrom, Marker marker, CancellationToken ct)
     {
         if (!MarkRef.IsGroup(group) || (imageVersion is not null && !MarkRef.IsImageVersion(imageVersion)))
         {
             throw new Refusal("A deploy group and an image's version are 1 to 100 letters, digits, '.', '_' and '-'.");
         }
 
-        var repository = new GitRepository(home.ProjectRepository, git);
-        var full = repository.Exists ? await ResolveAsync(repository, commit, ct) : null;
-        if (full is null)
+        var (full, bad) = (await CommitAsync(home, commit, ct), rolledBackFrom is null ? null : await CommitAsync(home, rolledBackFrom, ct));
+        var newest = (await MarksOfAsync(home, ct)).Where(one => one.Mark.Kind is MarkKind.Deploy or MarkKind.Branch && one.Mark.IsFor(group)).Max(one => one.Stamp);
+        var made = await TagAsync(home, full, stamp => MarkRef.Name(MarkKind.Deploy, group, stamp, imageVersion), newest, marker, ct);
+        if (bad is not null)
         {
-            throw new Refusal($"There is no commit {LogStream.Harmless(commit)} in {home}. Have you pushed your commit?");
+            await TagAsync(home, bad, stamp => MarkRef.Name(MarkKind.Rollback, group, stamp), null, marker, ct);
         }
 
-        // Two marks of one second: the later one must win, and a tag of that name may be there.
+        return (made, await ConvergeAsync(home, [made.Ref], marker));
+    }
+
+    /// <summary>Starts an instance anew, or stops it until another commit is marked.</summary>
+    /// <param name="instance"><c>cluster.instance</c>.</param>
+    /// <exception cref="Refusal">There is nothing to start or stop.</exception>
+    public async Task<(Marked Made, IReadOnlyList<string> Said)> ControlAsync(Project home, string instance, bool runs, Marker marker, CancellationToken ct)
+    {
+        var state = await OfAsync(home, ct);
+        var group = state.Instances.FirstOrDefault(one => one.FullName == instance)?.DeployGroup
+            ?? (MarkRef.IsGroup(instance) && !state.IsConfigured ? state.Instances.FirstOrDefault(one => instance.StartsWith(one.Cluster + ".", StringComparison.Ordinal))?.DeployGroup : null)
+            ?? throw new Refusal($"{home.Name} has no instance {LogStream.Harmless(instance)}; it has {string.Join(", ", state.Instances.Select(one => one.FullName))}");
+        var wanted = state.MarkOf(group) ?? throw new Refusal($"No deploy tags found for {group}. Has {home.Name} been deployed there yet?");
+        var newest = (await MarksOfAsync(home, ct)).Where(one => one.Mark.Kind is MarkKind.Start or MarkKind.Stop && one.Commit == wanted.Commit && one.Mark.IsFor(instance)).Max(one => one.Stamp);
+        var made = await TagAsync(home, wanted.Commit, stamp => MarkRef.Name(runs ? MarkKind.Start : MarkKind.Stop, instance, stamp), newest, marker, ct);
+        return (made, await ConvergeAsync(home, [made.Ref], marker));
+    }
+
+    /// <summary>Where a group's instances are, and how far its mark is there.</summary>
+    public IReadOnlyList<MarkedPlace> PlacesOf(Project home, string group, DesiredState state) =>
+    [
+        .. state.Instances.Where(instance => instance.DeployGroup == group).GroupBy(instance => instance.Cluster, StringComparer.Ordinal)
+            .Select(cluster => PlaceOf(home, cluster.Key, [.. cluster.Select(instance => instance.Name)], state.MarkOf(group), [.. state.Instances.Where(instance => instance.Cluster == cluster.Key)], state)),
+    ];
+
+    MarkedPlace PlaceOf(Project home, string cluster, IReadOnlyList<string> names, Marked? mark, IReadOnlyList<ServiceInstance> all, DesiredState state)
+    {
+        var place = new MarkedPlace(cluster, names, PlaceState.Waiting);
+        if (EnvironmentOf(cluster) is not { } environment)
+        {
+            return place with { Why = $"there is no environment {cluster} here" };
+        }
+
+        if (projects.Find(environment.Name, home.Name) is not { } project)
+        {
+            return place with { Why = mark is null ? "nothing is marked" : "it has not begun" };
+        }
+
+        var (live, last) = (releases.Current(project)?.Commit, LastBegun(project));
+        place = place with { Live = live };
+        return mark is null ? place with { Why = "nothing is marked" }
+            : live == mark.Commit ? place with { State = PlaceState.Live, Deployment = last?.NewCommit == mark.Commit ? last.Id : null }
+            : Wanted(state, all, [], []) is null ? place with { Why = "other groups of this environment are at other commits" }
+            : last?.NewCommit != mark.Commit ? place with { Why = "it has not begun" }
+            : last.State == "finished" ? place with { State = PlaceState.Failed, Deployment = last.Id, Why = last.Failure ?? last.Outcome }
+            : place with { State = PlaceState.Deploying, Deployment = last.Id };
+    }
+
+    /// <summary>As git's hooks would: whether it may be is asked before it is.</summary>
+    async Task<Marked> TagAsync(Project home, string commit, Func<string, string> name, string? newest, Marker marker, CancellationToken ct)
+    {
+        var repository = new GitRepository(home.ProjectRepository, git);
+
+        // Two marks of one second: the later one must win, and a tag of that name may be there. So may one from a clock that is ahead.
         for (var moment = time.GetUtcNow(); ; moment += TimeSpan.FromSeconds(1))
         {
-            var name = MarkRef.Name(kind, group, MarkRef.StampOf(moment), imageVersion);
-            if (!RefRules.IsWellFormed(name) || MarkRef.TryParse(name) is not { } mark)
+            var tag = name(MarkRef.StampOf(moment));
+            if (!RefRules.IsWellFormed(tag) || MarkRef.TryParse(tag) is not { } mark)
             {
-                throw new Refusal($"'{group}' makes no name that a ref can have.");
+                throw new Refusal($"'{LogStream.Harmless(tag)}' is no name that a ref can have.");
             }
 
-            if (await repository.ReadRefAsync(name, ct) is null && await repository.MoveRefAsync(name, full, null, CancellationToken.None))
+            if (string.CompareOrdinal(mark.Stamp, newest) <= 0)
             {
-                return new Marked(name, mark, full, mark.Stamp);
+                if (string.CompareOrdinal(MarkRef.StampOf(moment + LongestAhead), newest) < 0)
+                {
+                    throw new Refusal($"There is a mark from the future, {newest}: delete its tag first.");
+                }
+
+                continue;
+            }
+
+            if (await CheckAsync(home, [new RefUpdate(tag, RefUpdate.NoObject, commit)], marker, ct) is { Count: > 0 } reasons)
+            {
+                throw new Refusal(string.Join('\n', reasons));
+            }
+
+            if (await repository.ReadRefAsync(tag, ct) is null && await repository.MoveRefAsync(tag, commit, null, CancellationToken.None))
+            {
+                return new Marked(tag, mark, commit, mark.Stamp);
             }
         }
+    }
+
+    /// <exception cref="Refusal">There is no such commit.</exception>
+    async Task<string> CommitAsync(Project home, string commit, CancellationToken ct)
+    {
+        var repository = new GitRepository(home.ProjectRepository, git);
+        return (repository.Exists ? await ResolveAsync(repository, commit, ct) : null)
+            ?? throw new Refusal($"There is no commit {LogStream.Harmless(commit.Length > 60 ? commit[..60] : commit)} in {home}. Have you pushed your commit?");
     }
 
     /// <summary>Refs have come or moved: everything that follows from that is begun. Returns what to say of it.</summary>
@@ -222,9 +328,9 @@ sealed partial class Marks(
     }
 
     /// <summary>The newest mark that was begun in this project is this one, however it ended: a failed one is not tried for ever.</summary>
-    bool HasBegun(Project project, Marked wanted) =>
-        journal.Of(project, most: 1000).FirstOrDefault(entry => entry.Kind == nameof(DeploymentKind.Mark)) is { } last && last.Ref == wanted.Ref && last.NewCommit == wanted.Commit
-        && last.Outcome != nameof(Outcome.Superseded);
+    bool HasBegun(Project project, Marked wanted) => LastBegun(project) is { } last && last.Ref == wanted.Ref && last.NewCommit == wanted.Commit && last.Outcome != nameof(Outcome.Superseded);
+
+    JournalEntry? LastBegun(Project project) => journal.Of(project, most: 1000).FirstOrDefault(entry => entry.Kind == nameof(DeploymentKind.Mark));
 
     async Task BringAsync(Project home, Project project, Marked wanted)
     {
@@ -245,12 +351,18 @@ sealed partial class Marks(
         }
 
         store.Keep(project, instance.Name, control);
+        var ran = before is not { Runs: false } || before.Commit != control.Commit;
         if (releases.Current(project) is not { } live || live.Commit != control.Commit)
         {
+            // Kept before it was looked: a change-over that is just going on looks again when it is through.
+            if (ran != control.Runs)
+            {
+                said.Add($"-----> {instance.FullName} {(control.Runs ? "starts" : "stops")} when {control.Commit[..8]} is live");
+            }
+
             return;
         }
 
-        var ran = before is not { Runs: false } || before.Commit != control.Commit;
         if (ran != control.Runs)
         {
             said.Add($"-----> {instance.FullName} {(control.Runs ? "starts" : "stops")}");

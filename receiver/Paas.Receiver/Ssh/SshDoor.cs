@@ -133,7 +133,7 @@ sealed partial class SshDoor(
 
         // Without a token: neither a visitor who hangs up nor our own stop ends a push; both are git's and the deployment's to see.
         var result = await reception.ReceiveAsync(
-            address, caller.Name, visit.From.ToString(), gate.FetchesOf(caller), stateless: false, protocol, input, answer.Output, CancellationToken.None);
+            address, caller.Name, visit.From.ToString(), gate.FetchesOf(caller), stateless: false, protocol, input, answer.Output, CancellationToken.None, gate.DeploysOf(caller));
         audit.Add(new AuditEntry(caller.Name, caller.Credential, visit.From.ToString(), "push", address.ToString(), result.ExitCode == 0 ? "received" : "failed", "over SSH"));
         return Concluded(service, address, result);
     }
