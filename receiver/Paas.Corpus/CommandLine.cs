@@ -104,6 +104,7 @@ static class CommandLine
             AuditCommand.Create(surroundings),
             CompletionCommand.Create(surroundings),
             CheckCommand.Create(surroundings),
+            PipelineCommand.Create(surroundings),
             CheckCommand.CreateItest(surroundings),
         };
         foreach (var service in ServiceCommands.Create(surroundings))

@@ -165,6 +165,7 @@ services.AddSingleton<Announcing>();
 services.AddSingleton<Deployer>();
 services.AddSingleton<DeploymentQueue>();
 services.AddSingleton<Marks>();
+services.AddSingleton<Pipelines>();
 services.AddSingleton<Recovery>();
 services.AddSingleton<Demolition>();
 
@@ -255,6 +256,7 @@ catch (IOException taken)
     return 1;
 }
 
+app.Services.GetRequiredService<Pipelines>().Interrupt();
 _ = app.Services.GetRequiredService<Marks>().CatchUpAsync(app.Lifetime.ApplicationStopping);
 Greeting.Print(options, app.Services.GetRequiredService<Tokens>().EnsureAdmin(options.AdminToken));
 

@@ -211,6 +211,58 @@ public sealed class BotsThatMark(SharedReceiver shared) : IClassFixture<SharedRe
         Assert.Contains(refused.Remote, line => line.Contains("kubernetes-local.yaml has a mistake", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task A_pipeline_goes_stage_by_stage_waits_for_an_approval_and_rolls_back()
+    {
+        await EnvironmentAsync("first");
+        await EnvironmentAsync("second");
+        await EnvironmentAsync("third");
+        await using var pillar = await GitClient.NewAsync(receiver, "piped/pillar");
+        await pillar.WriteAsync("kubernetes-first.yaml", "main: {}\n");
+        await pillar.WriteAsync("kubernetes-second.yaml", "main: {}\n");
+        await pillar.WriteAsync("kubernetes-third.yaml", "main: {}\n");
+        await pillar.WriteAsync("deploy.yaml", """
+            pipeline:
+              - step: itest
+              - parallel:
+                  - {step: first.main, auto_rollback: true}
+                  - {step: second.main, auto_rollback: true, trigger_next_step_manually: true}
+              - {step: third.main, wait_for_deployment: true}
+            """);
+        await pillar.CommitAsync("Configure");
+        await using var git = await GitClient.NewAsync(receiver, "piped", "hello");
+        Assert.True((await git.PushAsync("no-deploy")).Accepted);
+        Assert.True((await pillar.PushAsync()).Accepted);
+        var second = await git.CommitFileAsync("VERSION", "2\n");
+        var push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains(push.Remote, line => line.Contains("corpus pipeline start piped", StringComparison.Ordinal));
+        Assert.Equal(HttpStatusCode.NotFound, (await receiver.AskAsync("piped.localhost")).Status);
+
+        Assert.Equal(1, (await CorpusAsync("pipeline", "approve", "piped")).Code);
+        Assert.Equal(0, (await CorpusAsync("pipeline", "start", "piped")).Code);
+        await IsAsync("waiting (for an approval)  [itest] > [first.main,second.main] > third.main");
+        Assert.StartsWith("hello version 2 ", (await receiver.AskAsync("piped.first.localhost")).Body, StringComparison.Ordinal);
+        Assert.StartsWith("hello version 2 ", (await receiver.AskAsync("piped.second.localhost")).Body, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.NotFound, (await receiver.AskAsync("piped.third.localhost")).Status);
+
+        Assert.Equal(0, (await CorpusAsync("pipeline", "approve", "piped")).Code);
+        await IsAsync("done  [itest] > [first.main,second.main] > [third.main]");
+        Assert.StartsWith("hello version 2 ", (await receiver.AskAsync("piped.third.localhost")).Body, StringComparison.Ordinal);
+
+        await git.WriteAsync("Procfile", "web: exit 7\n");
+        await git.CommitAsync("Break it");
+        Assert.True((await git.PushAsync()).Accepted);
+        Assert.Equal(0, (await CorpusAsync("pipeline", "start", "piped")).Code);
+        await IsAsync($"rolled back to {second[..8]}");
+        Assert.Contains("failed", (await CorpusAsync("pipeline", "piped")).Output.Split('\n')[0], StringComparison.Ordinal);
+        Assert.Equal(1, (await CorpusAsync("pipeline", "abort", "piped")).Code);
+        Assert.Equal(0, (await CorpusAsync("wait-for-deployment", "-s", "piped", "-l", "first.main", "-c", second)).Code);
+
+        Task IsAsync(string expected) =>
+            Patience.UntilAsync(async () => (await CorpusAsync("pipeline", "piped")).Output.Split('\n')[0].Contains(expected, StringComparison.Ordinal), expected);
+    }
+
     Task<(int Code, string Output, string Error)> CorpusAsync(params string[] arguments) => CorpusCommand.RunAsync(receiver, arguments);
 
     async Task EnvironmentAsync(string name)

@@ -41,6 +41,7 @@ static class ApiEndpoints
         api.MapDeployments();
         api.MapData();
         api.MapMarks();
+        api.MapPipelines();
         api.MapSpace();
         api.MapApplicationLogs();
         api.MapRun();

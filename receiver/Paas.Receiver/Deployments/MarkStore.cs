@@ -42,7 +42,7 @@ sealed class MarkStore(Database database)
 
     public void Forget(Project project) => database.Write(connection =>
     {
-        foreach (var table in (string[])["marked_services", "branch_marks", "instance_controls"])
+        foreach (var table in (string[])["marked_services", "branch_marks", "instance_controls", "pipeline_runs"])
         {
             connection.Execute($"DELETE FROM {table} WHERE environment = @Environment AND project = @Name", Of(project));
         }

@@ -150,6 +150,28 @@ sealed partial class Marks(
             .Select(cluster => PlaceOf(home, cluster.Key, [.. cluster.Select(instance => instance.Name)], state.MarkOf(group), [.. state.Instances.Where(instance => instance.Cluster == cluster.Key)], state)),
     ];
 
+    /// <summary>Returns when nothing of a group is being deployed any more: null when it has the commit, or waits for other groups to have it too; else why it has not.</summary>
+    /// <exception cref="Refusal">The pillar cannot be read.</exception>
+    public async Task<string?> SettledAsync(Project home, string group, string commit)
+    {
+        while (true)
+        {
+            var state = await OfAsync(home);
+            if (state.MarkOf(group)?.Commit != commit)
+            {
+                return "another commit was marked meanwhile";
+            }
+
+            var places = PlacesOf(home, group, state);
+            if (places.FirstOrDefault(place => place.State == PlaceState.Deploying) is not { } busy)
+            {
+                return places.Count == 0 ? "no instance has this deploy group" : places.FirstOrDefault(place => place.State == PlaceState.Failed) is { } failed ? $"{failed.Cluster}: {failed.Why}" : null;
+            }
+
+            await (queue.Find(busy.Deployment!)?.Finished ?? Task.CompletedTask);
+        }
+    }
+
     MarkedPlace PlaceOf(Project home, string cluster, IReadOnlyList<string> names, Marked? mark, IReadOnlyList<ServiceInstance> all, DesiredState state)
     {
         var place = new MarkedPlace(cluster, names, PlaceState.Waiting);
@@ -210,7 +232,7 @@ sealed partial class Marks(
     }
 
     /// <exception cref="Refusal">There is no such commit.</exception>
-    async Task<string> CommitAsync(Project home, string commit, CancellationToken ct)
+    public async Task<string> CommitAsync(Project home, string commit, CancellationToken ct)
     {
         var repository = new GitRepository(home.ProjectRepository, git);
         return (repository.Exists ? await ResolveAsync(repository, commit, ct) : null)

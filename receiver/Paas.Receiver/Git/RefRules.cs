@@ -11,6 +11,9 @@ sealed record RefVerdict(RefUpdate? Deploys, IReadOnlyList<RefUpdate> Kept, IRea
 {
     /// <summary>Refs of PaaSTA's (<see cref="MarkRef"/>) that came or moved: whether they mean anything is decided by who knows the deploy groups.</summary>
     public IReadOnlyList<RefUpdate> Marks { get; init; } = [];
+
+    /// <summary>The branch that would deploy if the service had no pipeline, which decides what is.</summary>
+    public RefUpdate? LeftToPipeline { get; init; }
 }
 
 /// <summary>The one place that decides which refs may be pushed and which of them deploys.</summary>

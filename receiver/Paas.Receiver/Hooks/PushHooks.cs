@@ -40,6 +40,11 @@ sealed partial class PushHooks(
         var (push, refusals) = Complete(open.Push, options, updates);
         var verdict = rules.Judge(push, Repository(push).HeadBranch);
         refusals.AddRange(verdict.Refusals);
+        if (verdict.Deploys is { } branch && push is { Kind: RepositoryKind.Project, Options.Deploy: false } && marks is not null && (await marks.ConfigOfAsync(push.Project, open.Ended)).Pipeline is not null)
+        {
+            verdict = verdict with { Deploys = null, LeftToPipeline = branch };
+        }
+
         if (refusals.Count == 0)
         {
             refusals.AddRange(await check(push, verdict.Deploys, open.Ended));
@@ -121,6 +126,13 @@ sealed partial class PushHooks(
                 { Options.Async: true } => DeployInBackgroundAsync(Request(push, deploys), answer, open.Ended),
                 _ => Task.CompletedTask, // followed in update; SettleAsync tells the deployment that its ref has moved
             });
+        }
+
+        if (verdict.LeftToPipeline is { } left && moved.Contains(left.Name))
+        {
+            await PointHeadAtAsync(left.Name, push);
+            await answer.SayAsync($"-----> {left.ShortName} is kept: the pipeline of {push.Project.Name} (deploy.yaml) decides what is deployed", open.Ended);
+            await answer.SayAsync($"       To run it: {Corpus("pipeline start", push.Project)}. To deploy at once: git push -o deploy", open.Ended);
         }
 
         await BeginMarkedAsync(push, [.. verdict.Marks.Select(update => update.Name).Where(moved.Contains)], answer, open.Ended);

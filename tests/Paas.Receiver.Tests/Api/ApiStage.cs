@@ -133,6 +133,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Deployer>()
             .AddSingleton<DeploymentQueue>()
             .AddSingleton<Marks>()
+            .AddSingleton<Pipelines>()
             .AddSingleton<Demolition>()
             .AddApi(new ThisHost(IPAddress.Loopback, "localhost", root, Enum.GetValues<EnvironmentType>()));
         var app = builder.Build();

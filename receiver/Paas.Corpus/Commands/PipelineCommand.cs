@@ -1,0 +1,64 @@
+using System.CommandLine;
+using Paas.Receiver.Contract;
+
+namespace Paas.Corpus.Commands;
+
+/// <summary><c>corpus pipeline [PROJECT]</c>, <c>pipeline start</c>, <c>approve</c>, <c>abort</c>: a service's <c>deploy.yaml</c>.</summary>
+static class PipelineCommand
+{
+    public static Command Create(Surroundings surroundings)
+    {
+        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
+        var command = new Command("pipeline", "The runs of a service's pipeline (deploy.yaml), newest first")
+        {
+            project,
+            json,
+            Verb("start", "", "Run it: mark the commit for one stage after the other", surroundings),
+            Verb("approve", "/approve", "Go on with the run that waits", surroundings),
+            Verb("abort", "/abort", "Begin no further step", surroundings),
+        };
+        command.SetAction(async (parsed, ct) =>
+        {
+            var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
+            using var client = new ReceiverClient(target, surroundings);
+            var text = await client.GetTextAsync($"{target.Path}/pipeline", ct);
+            if (parsed.GetValue(json))
+            {
+                await surroundings.Out.WriteLineAsync(text);
+                return Exit.Done;
+            }
+
+            foreach (var run in client.Read(text, ContractJson.Default.PagePipelineSummary).Items)
+            {
+                await SayAsync(run, surroundings);
+            }
+
+            return Exit.Done;
+        });
+        return command;
+    }
+
+    static Command Verb(string name, string path, string description, Surroundings surroundings)
+    {
+        var (project, commit) = (CommandLine.ProjectArgument(), ServiceCommands.Commit(required: false));
+        var command = new Command(name, description) { project };
+        if (name == "start")
+        {
+            command.Add(commit);
+        }
+
+        command.SetAction(async (parsed, ct) =>
+        {
+            var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
+            using var client = new ReceiverClient(target, surroundings);
+            var order = new PipelineOrder(name == "start" ? parsed.GetValue(commit) : null);
+            await SayAsync((await client.PostAsync($"{target.Path}/pipeline{path}", order, ContractJson.Default.PipelineOrder, ContractJson.Default.PipelineSummary, ct))!, surroundings);
+            return Exit.Done;
+        });
+        return command;
+    }
+
+    static Task SayAsync(PipelineSummary run, Surroundings surroundings) => surroundings.Out.WriteLineAsync(
+        $"{run.Id}  {Words.Commit(run.Commit)}  {run.State}{(run.Detail is { } detail ? $" ({detail})" : "")}  "
+        + string.Join(" > ", run.Stages.Select((stage, index) => index < run.Stage ? $"[{stage}]" : stage)));
+}
