@@ -18,6 +18,7 @@ using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
+using Paas.Receiver.ServiceControl;
 using Paas.Receiver.Storage;
 using Paas.Receiver.Ssh;
 using Paas.Receiver.Toolchains;
@@ -179,6 +180,9 @@ services.AddSingleton<PushCheck>((_, _, _) => Task.FromResult<IReadOnlyList<stri
 services.AddSingleton(provider => PushHooks.Of(
     provider.GetRequiredService<DeploymentQueue>(), provider.GetRequiredService<RefRules>(), provider.GetRequiredService<GitProgram>(),
     provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>(), provider.GetRequiredService<Marks>()));
+services.AddSingleton<Sessions>();
+services.AddSingleton<ServiceRecords>();
+services.AddSingleton<ServiceControlDoor>();
 services.AddSingleton<LargeFilesDoor>();
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
@@ -239,6 +243,7 @@ app.Use(async (context, next) =>
     }
 });
 GitHttpEndpoints.Map(app);
+ServiceControlDoor.Map(app);
 app.MapInstanceReports();
 app.MapApi();
 

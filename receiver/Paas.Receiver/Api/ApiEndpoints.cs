@@ -42,6 +42,7 @@ static class ApiEndpoints
         api.MapData();
         api.MapMarks();
         api.MapPipelines();
+        api.MapSessions();
         api.MapSpace();
         api.MapApplicationLogs();
         api.MapRun();

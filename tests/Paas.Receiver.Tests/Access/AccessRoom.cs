@@ -43,7 +43,7 @@ sealed class AccessRoom : IDisposable
 
     public IServiceCollection AddTo(IServiceCollection services) => services
         .AddSingleton(Tokens).AddSingleton(Users).AddSingleton(Keys).AddSingleton(Passes).AddSingleton(Audit).AddSingleton(Gatekeeper)
-        .AddSingleton(Proxies.None).AddSingleton<RepositoryGate>();
+        .AddSingleton<Sessions>().AddSingleton(Proxies.None).AddSingleton<RepositoryGate>();
 
     public void Dispose()
     {
