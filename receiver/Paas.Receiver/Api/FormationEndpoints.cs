@@ -49,6 +49,7 @@ static class FormationEndpoints
             $"/projects/{{environment}}/{{project}}/{verb}",
             (string environment, string project, ReleaseOrder? order, HttpContext context, Desk desk, DeploymentQueue queue) =>
             {
+                var of = desk.Project(context, environment, project, permission);
                 var number = order?.Release;
                 if (number is < 1 || (number is null && kind == DeploymentKind.Current))
                 {
@@ -57,7 +58,7 @@ static class FormationEndpoints
 
                 return Accepted(queue.Submit(new DeploymentRequest
                 {
-                    Project = desk.Project(context, environment, project, permission),
+                    Project = of,
                     Kind = kind,
                     TargetRelease = number,
                     By = Desk.AskerOf(context).Caller.Name,

@@ -23,7 +23,8 @@ static class RunEndpoint
         "/projects/{environment}/{project}/run",
         async (string environment, string project, RunOrder order, HttpContext context, Desk desk, ReleaseStore releases, Launches launches, Fleet fleet) =>
         {
-            var of = desk.Project(context, environment, project, Permission.Deploy);
+            // A command sees the configuration, so whoever runs one must be one who may.
+            var of = desk.Project(context, environment, project, Permission.Deploy, Permission.Configure);
             if (order.Command is not { Count: > 0 and <= MostWords } words || words[0].Length == 0 || words.Any(word => word.Contains('\0', StringComparison.Ordinal)))
             {
                 throw new ProblemException(StatusCodes.Status400BadRequest, "The command is a list of words: a program and its arguments.");
