@@ -118,7 +118,7 @@ public sealed class OrdinaryRepositories(BuildingReceiver shared) : IClassFixtur
 
         var push = await git.PushAsync();
 
-        if (!push.Accepted && !Directory.Exists("/usr/share/rubygems-integration/all/gems") )
+        if (!push.Accepted && !Directory.Exists("/usr/share/rubygems-integration/all/gems"))
         {
             Console.WriteLine("skipped: ruby-sinatra not on this machine");
             return;

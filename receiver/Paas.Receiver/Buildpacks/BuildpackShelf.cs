@@ -9,9 +9,20 @@ sealed class BuildpackShelf(IReadOnlyList<string> directories)
     /// <summary>What others call what is here too.</summary>
     static readonly Dictionary<string, string> Aliases = new(StringComparer.Ordinal)
     {
-        ["heroku/nodejs"] = "node", ["heroku/python"] = "python", ["heroku/ruby"] = "ruby", ["heroku/php"] = "php", ["heroku/go"] = "go",
-        ["heroku/java"] = "java", ["heroku/jvm"] = "java", ["heroku/gradle"] = "java", ["heroku/dotnet"] = "dotnet", ["heroku-community/static"] = "static",
-        ["heroku-community/inline"] = "inline", ["nodejs"] = "node", [".net"] = "dotnet", ["golang"] = "go",
+        ["heroku/nodejs"] = "node",
+        ["heroku/python"] = "python",
+        ["heroku/ruby"] = "ruby",
+        ["heroku/php"] = "php",
+        ["heroku/go"] = "go",
+        ["heroku/java"] = "java",
+        ["heroku/jvm"] = "java",
+        ["heroku/gradle"] = "java",
+        ["heroku/dotnet"] = "dotnet",
+        ["heroku-community/static"] = "static",
+        ["heroku-community/inline"] = "inline",
+        ["nodejs"] = "node",
+        [".net"] = "dotnet",
+        ["golang"] = "go",
     };
 
     /// <summary>In the order in which they are asked.</summary>

@@ -240,7 +240,9 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
         {
             using var file = new FileStream(Path.Combine(directory, name), new FileStreamOptions
             {
-                Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                Mode = FileMode.Create,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             });
             file.Write(Encoding.UTF8.GetBytes(value));
         }
@@ -281,7 +283,11 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
         log.Title($"Fetching the buildpack {address}");
         var environment = new Dictionary<string, string>
         {
-            ["GIT_CONFIG_NOSYSTEM"] = "1", ["GIT_TERMINAL_PROMPT"] = "0", ["GIT_ASKPASS"] = "/bin/false", ["GIT_ALLOW_PROTOCOL"] = "https:http", ["GIT_CONFIG_COUNT"] = "0",
+            ["GIT_CONFIG_NOSYSTEM"] = "1",
+            ["GIT_TERMINAL_PROMPT"] = "0",
+            ["GIT_ASKPASS"] = "/bin/false",
+            ["GIT_ALLOW_PROTOCOL"] = "https:http",
+            ["GIT_CONFIG_COUNT"] = "0",
         };
         if (address.Authorization is { } authorization)
         {
@@ -293,7 +299,10 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
             draft,
             new CagedStep($"fetch-{number + 1}", new Command("/bin/bash", "-c", FetchPack, "fetch", directory, address.Url, address.Ref ?? "") { Directory = "/" })
             {
-                Network = true, Keep = false, Writable = [directory], Environment = environment,
+                Network = true,
+                Keep = false,
+                Writable = [directory],
+                Environment = environment,
             },
             log.Dressed,
             ct);

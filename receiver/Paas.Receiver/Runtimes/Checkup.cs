@@ -13,7 +13,11 @@ static class Checkup
     // A connection for each question: one that the instance closed between two would be its fault.
     static readonly HttpClient Http = new(new SocketsHttpHandler
     {
-        AllowAutoRedirect = false, UseCookies = false, UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero, MaxResponseHeadersLength = 64,
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        UseProxy = false,
+        PooledConnectionLifetime = TimeSpan.Zero,
+        MaxResponseHeadersLength = 64,
     })
     { Timeout = Timeout.InfiniteTimeSpan };
 

@@ -167,13 +167,23 @@ sealed partial class ServiceControlDoor(
         return live is null
             ? new JsonObject
             {
-                ["service_status"] = Unknown, ["count_desired"] = Unknown, ["count_running"] = Unknown, ["count_pending"] = Unknown,
-                ["tasks"] = new JsonArray(), ["events"] = EventsOf(events), ["target_health"] = health,
+                ["service_status"] = Unknown,
+                ["count_desired"] = Unknown,
+                ["count_running"] = Unknown,
+                ["count_pending"] = Unknown,
+                ["tasks"] = new JsonArray(),
+                ["events"] = EventsOf(events),
+                ["target_health"] = health,
             }
             : new JsonObject
             {
-                ["service_status"] = "ACTIVE", ["count_desired"] = instances.Count, ["count_running"] = instances.Count(instance => instance.Healthy), ["count_pending"] = instances.Count(instance => !instance.Healthy),
-                ["tasks"] = new JsonArray([.. instances.Select(instance => TaskOf(instance, live))]), ["events"] = EventsOf(events), ["target_health"] = health,
+                ["service_status"] = "ACTIVE",
+                ["count_desired"] = instances.Count,
+                ["count_running"] = instances.Count(instance => instance.Healthy),
+                ["count_pending"] = instances.Count(instance => !instance.Healthy),
+                ["tasks"] = new JsonArray([.. instances.Select(instance => TaskOf(instance, live))]),
+                ["events"] = EventsOf(events),
+                ["target_health"] = health,
             };
     }
 
@@ -196,8 +206,13 @@ sealed partial class ServiceControlDoor(
         ["last_status"] = instance.Healthy ? "RUNNING" : "PENDING",
         ["task_definition"] = new JsonObject
         {
-            ["name"] = Links.FullName(live.Project), ["revision"] = live.Number, ["status"] = "ACTIVE", ["container_image"] = $"services-{live.Project.Name}:paasta-{live.Commit}",
-            ["container_memory_reservation"] = 0, ["container_memory_limit"] = 0, ["container_port"] = instance.Port ?? 0,
+            ["name"] = Links.FullName(live.Project),
+            ["revision"] = live.Number,
+            ["status"] = "ACTIVE",
+            ["container_image"] = $"services-{live.Project.Name}:paasta-{live.Commit}",
+            ["container_memory_reservation"] = 0,
+            ["container_memory_limit"] = 0,
+            ["container_port"] = instance.Port ?? 0,
         },
     };
 
