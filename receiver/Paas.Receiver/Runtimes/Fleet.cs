@@ -95,7 +95,16 @@ sealed partial class Fleet : IAsyncDisposable
 
         using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var settled = Task.Delay(window, time, over.Token).ContinueWith(_ => Verdict.Healthy, TaskScheduler.Default);
-        var verdict = await await Task.WhenAny(slots.Select(slot => slot.FirstEnd).Where(end => !end.IsCompleted).Append(settled));
+        var ends = slots.Select(slot => slot.FirstEnd).Where(end => !end.IsCompleted).Append(settled).ToList();
+        var verdict = Verdict.Stopped;
+        while (verdict.Health == Health.Stopped)
+        {
+            // One that somebody scales away meanwhile has not failed.
+            var first = await Task.WhenAny(ends);
+            ends.Remove(first);
+            verdict = await first;
+        }
+
         await over.CancelAsync();
         ct.ThrowIfCancellationRequested();
         return verdict;

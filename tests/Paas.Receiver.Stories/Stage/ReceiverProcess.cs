@@ -152,10 +152,19 @@ sealed class ReceiverProcess : IAsyncDisposable
     /// <summary>Asks the API as the administrator.</summary>
     public async Task<(HttpStatusCode Status, string Body)> AskApiAsync(HttpMethod method, string path, string? json = null)
     {
-        using var request = new HttpRequestMessage(method, new Uri(Address, path)) { Headers = { Authorization = new("Bearer", Token) } };
-        request.Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json");
-        using var response = await Http.SendAsync(request);
-        return (response.StatusCode, await response.Content.ReadAsStringAsync());
+        while (true)
+        {
+            using var request = new HttpRequestMessage(method, new Uri(Address, path)) { Headers = { Authorization = new("Bearer", Token) } };
+            request.Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json");
+            using var response = await Http.SendAsync(request);
+            if (response.StatusCode != HttpStatusCode.TooManyRequests)
+            {
+                return (response.StatusCode, await response.Content.ReadAsStringAsync());
+            }
+
+            // Stories ask more often than people do.
+            await Task.Delay(response.Headers.RetryAfter?.Delta ?? TimeSpan.FromSeconds(1));
+        }
     }
 
     /// <summary>A project's directory in the default environment.</summary>
