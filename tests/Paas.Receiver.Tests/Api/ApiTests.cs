@@ -308,7 +308,10 @@ public sealed class ApiTests : IAsyncLifetime
         using var client = stage.Client(stage.Admin);
         using var text = await client.PostAsync(new Uri("api/v1/tokens", UriKind.Relative), new StringContent("name=x"));
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, text.StatusCode);
-        using var large = await SendAsync(client, "POST", "api/v1/tokens", $"{{\"name\":\"{new string('x', 1_000_000)}\"}}");
+        // Asked first: a body that nobody reads ends in a broken pipe as often as in an answer.
+        using var order = new HttpRequestMessage(HttpMethod.Post, "api/v1/tokens") { Content = new StringContent($"{{\"name\":\"{new string('x', 1_000_000)}\"}}", Encoding.UTF8, "application/json") };
+        order.Headers.ExpectContinue = true;
+        using var large = await client.SendAsync(order);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, large.StatusCode);
         using var deep = await SendAsync(client, "POST", "api/v1/tokens", new string('[', 60_000));
         Assert.Equal(HttpStatusCode.BadRequest, deep.StatusCode);
