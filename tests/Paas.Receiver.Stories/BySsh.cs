@@ -90,8 +90,22 @@ public sealed class BySsh(SshReceiver shared) : IClassFixture<SshReceiver>
         Assert.Equal(1, (await ssh.RunAsync("shell", "shell")).ExitCode);
 
         // Ctrl-C reaches what runs in it, and not the shell.
-        var interrupted = await ssh.TypeAsync("sleep 600\n\u0003exit 9\n", terminal: true, "shell", "shell");
-        Assert.Equal(9, interrupted.ExitCode);
+        await using (var typed = ssh.Command(["-tt"], "shell", "shell").Start())
+        {
+            var (said, complained) = (typed.ReadAllAsync(typed.Output), typed.ReadAllAsync(typed.Error));
+            await TypeAsync("sleep 4343\n");
+            await UntilAsync(() => SleepersOf("4343").Count == 1);
+            await TypeAsync("\u0003");
+            await UntilAsync(() => SleepersOf("4343").Count == 0);
+            await TypeAsync("exit 9\n");
+            Assert.True(await typed.WaitAsync().WaitAsync(TimeSpan.FromSeconds(60)) == 9, await said + await complained);
+
+            async Task TypeAsync(string keys)
+            {
+                await typed.Input.WriteAsync(System.Text.Encoding.ASCII.GetBytes(keys));
+                await typed.Input.FlushAsync();
+            }
+        }
 
         var instances = Path.Combine(shared.Receiver.Root, "state", "instances");
         var before = Directory.GetDirectories(instances).Length;
