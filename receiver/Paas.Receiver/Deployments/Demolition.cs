@@ -14,6 +14,9 @@ namespace Paas.Receiver.Deployments;
 sealed partial class Demolition(
     ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, MarkStore marks, DeploymentLogs logs, ILogger<Demolition> logger)
 {
+    readonly Lock turn = new();
+    Task deleted = Task.CompletedTask;
+
     /// <summary>Returns when the project answers nowhere, runs nothing and its name is free.</summary>
     public async Task DestroyAsync(Project project, string by)
     {
@@ -82,8 +85,28 @@ sealed partial class Demolition(
         projects.Cleared(gone);
     }
 
-    /// <summary>Nobody waits for large trees to go.</summary>
-    void DeleteLater() => _ = Task.Run(() =>
+    /// <summary>Ends when everything that was destroyed until now is off the disk, or cannot be taken off.</summary>
+    public Task Deleted
+    {
+        get
+        {
+            lock (turn)
+            {
+                return deleted;
+            }
+        }
+    }
+
+    /// <summary>Nobody waits for large trees to go; one at a time does, since two would trip over each other in the same tree.</summary>
+    void DeleteLater()
+    {
+        lock (turn)
+        {
+            deleted = deleted.ContinueWith(_ => Delete(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        }
+    }
+
+    void Delete()
     {
         foreach (var directory in projects.PutAside())
         {
@@ -97,7 +120,7 @@ sealed partial class Demolition(
                 Log.NotDeleted(logger, e, directory);
             }
         }
-    });
+    }
 
     static partial class Log
     {

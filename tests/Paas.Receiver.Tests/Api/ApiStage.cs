@@ -225,6 +225,7 @@ sealed class ApiStage : IAsyncDisposable
     {
         await Task.WhenAll(new[] { Hello, Other }.SelectMany(The<DeploymentQueue>().InLine).Select(deployment => deployment.Finished));
         await server.StopAsync();
+        await The<Demolition>().Deleted;
         await server.DisposeAsync();
         Access.Dispose();
         opened.Dispose();
