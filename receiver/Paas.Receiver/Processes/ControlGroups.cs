@@ -91,7 +91,10 @@ sealed class ControlGroups
             : null;
     }
 
-    /// <summary>Makes the group of one cage. Returns the files a process writes its number into to be in it.</summary>
+    /// <summary>
+    /// Makes the group of one cage. Returns the files a process writes its number into to be in it; those named <c>tasks</c> take a 0 for the thread that writes, which must be the
+    /// process's only one.
+    /// </summary>
     public IReadOnlyList<string> Make(string name, CageLimits limits)
     {
         foreach (var (controller, above) in bases)
@@ -112,7 +115,7 @@ sealed class ControlGroups
             }
         }
 
-        return [.. Groups(name).Select(group => Path.Combine(group, "cgroup.procs"))];
+        return [.. Groups(name).Select(group => Path.Combine(group, IsUnified ? "cgroup.procs" : "tasks"))];
     }
 
     /// <summary>True when the kernel ended a process of this cage because the memory limit was reached.</summary>
