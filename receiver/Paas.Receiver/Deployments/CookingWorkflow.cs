@@ -154,8 +154,8 @@ sealed class CookingWorkflow(
     async Task<IReadOnlyList<TreeEntry>> CheckOutAsync(Draft draft, WorkingCopy workingCopy, string path, string? pillarCommit, string? pillarBefore, CancellationToken ct)
     {
         var files = await workingCopy.BringToAsync(
-            draft.Commit, path, (written, writing) => path.Length == 0 && builder.WritesElsewhere ? draft.FollowAsync(written, writing, ct) : Task.CompletedTask, ct);
-        draft.Fill(files, path, builder.WritesElsewhere, ct);
+            draft.Commit, path, (written, writing) => path.Length == 0 && builder.WritesElsewhere ? draft.FollowAsync(written, writing, ct) : Task.CompletedTask,
+            release => draft.Fill(release, path, builder.WritesElsewhere, ct), ct);
         Built.Forget(draft.Directory);
         if (pillarCommit is not null && pillarCommit != pillarBefore)
         {

@@ -225,16 +225,27 @@ sealed class GitRepository(string path, GitProgram git)
     /// <param name="keepUntracked">Leaves alone what git never put there (editable mode: a person works in it).</param>
     public async Task CheckOutAsync(string commit, string directory, string index, bool keepUntracked, CancellationToken ct = default)
     {
+        var mayHoldMore = await WriteAsync(commit, directory, index, ct);
+        if (mayHoldMore && !keepUntracked)
+        {
+            await CleanAsync(directory, index, ct);
+        }
+    }
+
+    /// <summary>The files of the commit; whatever else is there stays. Returns false when nothing else can be there, since there was nothing before.</summary>
+    /// <inheritdoc cref="CheckOutAsync(string, string, string, bool, CancellationToken)"/>
+    public async Task<bool> WriteAsync(string commit, string directory, string index, CancellationToken ct)
+    {
         Directory.CreateDirectory(directory);
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(index)!);
         await EndFormerAsync(index);
+        var wasEmpty = !Directory.EnumerateFileSystemEntries(directory).Any();
         if (File.Exists(index) && new FileInfo(index).Length < 32)
         {
             File.Delete(index); // an index cut short by a full disk says nothing
         }
 
-        var variables = new Dictionary<string, string> { ["GIT_INDEX_FILE"] = index };
-        var read = On(directory, "read-tree", "--reset", "-u", "--end-of-options", commit).With(variables);
+        var read = Using(index, On(directory, "read-tree", "--reset", "-u", "--end-of-options", commit));
         var result = await read.RunAsync(ct);
         if (result.ExitCode != 0 && File.Exists(index))
         {
@@ -250,11 +261,13 @@ sealed class GitRepository(string path, GitProgram git)
         // Git reads every file again whose time is not older than the index's. Nobody edits a file in the second it was made,
         // so the index may claim to be younger than it is: that saves the next run hundreds of megabytes.
         File.SetLastWriteTimeUtc(index, File.GetLastWriteTimeUtc(index).AddSeconds(2));
-        if (!keepUntracked)
-        {
-            await On(directory, "clean", "-ffdxq").With(variables).OutputAsync(ct);
-        }
+        return !wasEmpty;
     }
+
+    /// <summary>Removes what no commit has put into the directory, ignored or not. The commit's files may be read and linked meanwhile.</summary>
+    public Task CleanAsync(string directory, string index, CancellationToken ct) => Using(index, On(directory, "clean", "-ffdxq")).OutputAsync(ct);
+
+    static Command Using(string index, Command command) => command.With(new Dictionary<string, string> { ["GIT_INDEX_FILE"] = index });
 
     /// <summary>The same where the repository has the commit; an archive may be deployed whose commit never came here, and then the directory is empty.</summary>
     public async Task CheckOutIfThereAsync(string commit, string directory, CancellationToken ct = default)

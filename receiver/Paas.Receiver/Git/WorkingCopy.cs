@@ -20,13 +20,32 @@ sealed class WorkingCopy(Project project, ProjectStore projects, GitProgram git,
     /// <summary>Afterwards the working copy holds the commit and its submodules. Returns the files of a release, by their paths below <paramref name="path"/>.</summary>
     /// <param name="path">The directory that the project lives in, for a repository of many; empty for all of it.</param>
     /// <param name="meanwhile">What else can be done with the commit's files while git writes them, in their order; the task is git's.</param>
+    /// <param name="take">What is done with a release's files once they are written, while git tidies up behind.</param>
     /// <exception cref="Refusal">A submodule, a pointer or the path leads nowhere.</exception>
-    public async Task<IReadOnlyList<TreeEntry>> BringToAsync(string commit, string path, Func<IReadOnlyList<TreeEntry>, Task, Task> meanwhile, CancellationToken ct)
+    public async Task<IReadOnlyList<TreeEntry>> BringToAsync(
+        string commit, string path, Func<IReadOnlyList<TreeEntry>, Task, Task> meanwhile, Action<IReadOnlyList<TreeEntry>> take, CancellationToken ct)
     {
-        var writing = repository.CheckOutAsync(commit, project.Checkout, ct);
+        var writing = repository.WriteAsync(commit, project.Checkout, Index, ct);
         var listing = repository.ListAsync(commit, ct);
         await Task.WhenAll(writing, FollowAsync());
-        var files = await listing;
+        var tidying = await writing ? repository.CleanAsync(project.Checkout, Index, ct) : Task.CompletedTask;
+        try
+        {
+            var files = await OfReleaseAsync(await listing, path, tidying, ct);
+            take(files);
+            return files;
+        }
+        finally
+        {
+            // Whatever happened: nobody is to change the working copy while git does.
+            await tidying;
+        }
+
+        async Task FollowAsync() => await meanwhile(await listing, writing);
+    }
+
+    async Task<IReadOnlyList<TreeEntry>> OfReleaseAsync(IReadOnlyList<TreeEntry> files, string path, Task tidying, CancellationToken ct)
+    {
         var attributes = await AttributesAsync(files, ct);
         if (attributes.Contains("export-ignore", StringComparison.Ordinal))
         {
@@ -40,12 +59,11 @@ sealed class WorkingCopy(Project project, ProjectStore projects, GitProgram git,
 
         if (files.Any(file => file.IsSubmodule))
         {
+            await tidying;
             files = await WithSubmodulesAsync(RepositoryAddress.Of(project), "", files, depth: 0, ct);
         }
 
         return path.Length == 0 ? files : Below(path, files);
-
-        async Task FollowAsync() => await meanwhile(await listing, writing);
     }
 
     /// <summary>Whether two commits hold the same below a path, submodules by their commits.</summary>
