@@ -56,7 +56,7 @@ sealed partial class Deployer(
                 outcome = untidy is null ? Outcome.Live : Outcome.LiveButUntidy;
                 Celebrate(release, untidy, steps, log);
                 failure = untidy;
-                if (release.Mode == Mode.Final)
+                if (release.Mode == Mode.Final || deployment.Request.Kind is DeploymentKind.Rollback or DeploymentKind.Current)
                 {
                     copies.Show(release, old?.PillarCommit);
                 }

@@ -20,21 +20,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
         journal.LeadsTo(run.Id, target.Id, target.Number);
         run.Log.Title($"Rolling {run.Project} back from {run.Old} to {target} ({target.Commit[..8]})");
 
-        // The working copy shows what is deployed; a tree that is gone or was touched comes back from its archive.
-        await run.Steps.RunAsync(
-            Step.CheckOut,
-            async () =>
-            {
-                await new GitRepository(run.Project.ProjectRepository, git).CheckOutIfThereAsync(target.Commit, run.Project.Checkout, ct);
-                if (target.PillarCommit is { } pillar && pillar != run.Old?.PillarCommit)
-                {
-                    await new GitRepository(run.Project.PillarRepository, git).CheckOutAsync(pillar, run.Project.PillarCheckout, ct);
-                }
-
-                await UnpackIfGoneAsync(target, ct);
-            },
-            new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit));
-
+        await MakeReadyAsync(run, target, ct);
         var dataFrom = !run.Request.CodeOnly && target.ReplacedBy is { } replaced && archivist.Has(run.Project, replaced) ? replaced : null;
         if (dataFrom is null && !run.Request.CodeOnly)
         {
@@ -65,14 +51,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
 
         journal.LeadsTo(run.Id, target.Id, target.Number);
         run.Log.Title($"Making {target} ({target.Commit[..8]}) the live release of {run.Project}");
-        await run.Steps.RunAsync(
-            Step.CheckOut,
-            async () =>
-            {
-                await new GitRepository(run.Project.ProjectRepository, git).CheckOutAsync(target.Commit, run.Project.Checkout, ct);
-                await UnpackIfGoneAsync(target, ct);
-            },
-            new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit));
+        await MakeReadyAsync(run, target, ct);
         var pillar = await launches.PillarAsync(target, ct);
         foreach (var secret in pillar.Secrets)
         {
@@ -81,6 +60,27 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
 
         await Bounces.ByHand.ChangeOverAsync(bounces.Prepare(run, target, projectHooks.For(run, pillar)), ct);
         return target;
+    }
+
+    /// <summary>A tree that is gone comes back from its archive, and where people edited the working copy it is put away first. Mostly there is nothing to do: the working copy follows once the release is live.</summary>
+    async Task MakeReadyAsync(Run run, Release target, CancellationToken ct)
+    {
+        var isEdited = run.Old?.Mode == Mode.Editable;
+        if (isEdited || !Directory.Exists(target.Directory))
+        {
+            await run.Steps.RunAsync(
+                Step.CheckOut,
+                async () =>
+                {
+                    if (isEdited)
+                    {
+                        await new GitRepository(run.Project.ProjectRepository, git).CheckOutIfThereAsync(target.Commit, run.Project.Checkout, ct);
+                    }
+
+                    await UnpackIfGoneAsync(target, ct);
+                },
+                new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit));
+        }
     }
 
     /// <summary>A release that somebody started beside the live one must not be at the data while that is exchanged.</summary>

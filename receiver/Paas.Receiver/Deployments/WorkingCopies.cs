@@ -6,8 +6,8 @@ using Paas.Receiver.Releases;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>
-/// In final mode nothing is made from the working copies: they only show what is deployed (R5.3), so they are brought up to it while nobody waits. A commit that this
-/// receiver was never given leaves them empty.
+/// In final mode and for a release that is there already nothing is made from the working copies: they only show what is deployed (R5.3), so they are brought up to it
+/// while nobody waits. A commit that this receiver was never given leaves them empty.
 /// </summary>
 sealed partial class WorkingCopies(GitProgram git, ILogger<WorkingCopies> logger)
 {
