@@ -52,7 +52,8 @@ services.AddSingleton(TimeProvider.System);
 services.AddSingleton(root.Database);
 var users = new ProjectUsers(root.Database, options.Root, options.Users, TimeProvider.System);
 services.AddSingleton(users);
-services.AddSingleton(await Cage.ProbeAsync(options.State, options.Cages, users.SettleIn));
+var toolchains = new ToolchainShelf(options.Toolchains, Command.CleanEnvironment["PATH"], users.Finding.IsGiven);
+services.AddSingleton(await Cage.ProbeAsync(options.State, options.Cages, users.SettleIn, toolchains.Places));
 services.AddSingleton<GeneratedSecrets>();
 try
 {
@@ -95,7 +96,6 @@ services.AddSingleton<ReleaseStore>();
 services.AddSingleton<Spares>();
 services.AddSingleton<Archivist>();
 services.AddSingleton<Bundler>();
-var toolchains = new ToolchainShelf(options.Toolchains, Command.CleanEnvironment["PATH"], users.Finding.IsGiven);
 services.AddSingleton(toolchains);
 services.AddSingleton(options.Builds(toolchains));
 services.AddSingleton<DraftBuilder>();

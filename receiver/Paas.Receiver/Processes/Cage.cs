@@ -116,14 +116,17 @@ sealed partial class Cage
     readonly bool hidesProcesses;
     readonly CageLimits limits;
     readonly Func<CageView, UnixUser?> settleIn;
+    readonly IReadOnlyList<string> tools;
     readonly ControlGroups? groups;
     readonly string? whyNoGroups;
 
     /// <param name="owner">Null without control groups.</param>
     Cage(
-        CageKind kind, bool userNamespace, bool hidesProcesses, string? whyNotBetter, CageLimits? limits = null, Func<CageView, UnixUser?>? settleIn = null, string? owner = null)
+        CageKind kind, bool userNamespace, bool hidesProcesses, string? whyNotBetter, CageLimits? limits = null, Func<CageView, UnixUser?>? settleIn = null, string? owner = null,
+        IReadOnlyList<string>? tools = null)
     {
         Kind = kind;
+        this.tools = tools ?? [];
         this.userNamespace = userNamespace;
         this.hidesProcesses = hidesProcesses;
         this.limits = limits ?? CageLimits.None;
@@ -143,8 +146,9 @@ sealed partial class Cage
     /// <summary>Finds out what the kernel allows by doing it, below <paramref name="stateDirectory"/>: as root, else in a user namespace, else without any.</summary>
     /// <param name="settleIn">Who a view's processes are to be; sees to it that what they may write belongs to them. Null for the receiver's own user.</param>
     /// <param name="limits">For each cage; null for none.</param>
+    /// <param name="tools">Directories of programs that every process finds where they are, also below what a view hides. They need not exist yet.</param>
     public static async Task<Cage> ProbeAsync(
-        string stateDirectory, CageLimits? limits = null, Func<CageView, UnixUser?>? settleIn = null, CancellationToken ct = default)
+        string stateDirectory, CageLimits? limits = null, Func<CageView, UnixUser?>? settleIn = null, IReadOnlyList<string>? tools = null, CancellationToken ct = default)
     {
         var refusals = new List<string>();
         var root = UserIdNative() == 0;
@@ -154,13 +158,13 @@ sealed partial class Cage
             if (await new Cage(kind, userNamespace, hides, why).RefusalAsync(stateDirectory, ct) is not { } refusal)
             {
                 var cuts = await new Cage(kind, userNamespace, hides, why) { CanCutNetwork = true }.RefusalAsync(stateDirectory, ct) is null;
-                return new Cage(kind, userNamespace, hides, why, limits, settleIn, stateDirectory) { CanCutNetwork = cuts };
+                return new Cage(kind, userNamespace, hides, why, limits, settleIn, stateDirectory, tools) { CanCutNetwork = cuts };
             }
 
             refusals.Add($"{kind}{(userNamespace ? " in a user namespace" : "")}: {refusal}");
         }
 
-        return new Cage(CageKind.Plain, userNamespace: false, hidesProcesses: false, string.Join("; ", refusals.Distinct()), limits, settleIn, stateDirectory);
+        return new Cage(CageKind.Plain, userNamespace: false, hidesProcesses: false, string.Join("; ", refusals.Distinct()), limits, settleIn, stateDirectory, tools);
     }
 
     /// <summary>A cage that is not probed for; with <paramref name="kind"/> other than <see cref="CageKind.Plain"/> only root may enter it.</summary>
@@ -390,6 +394,11 @@ sealed partial class Cage
             Mount(shared, Place(view, shared), "bind");
         }
 
+        foreach (var shelf in tools.Where(tools => IsHidden(tools, view) && Directory.Exists(tools)))
+        {
+            Mount(shelf, Place(view, shelf), "bind");
+        }
+
         // What covers the scratch directory itself comes last: behind it the sources can no longer be named.
         foreach (var over in Temporary.Append(view.Root).Where(directory => Shelter(directory, view) == directory).OrderBy(over => IsBelow(view.Scratch, over)))
         {
@@ -449,6 +458,10 @@ sealed partial class Cage
     /// <summary>A root that is itself below /tmp lives in the private /tmp's tree and needs no mount of its own.</summary>
     static string Shelter(string directory, CageView view) =>
         directory == view.Root ? Temporary.FirstOrDefault(temporary => IsBelow(view.Root, temporary)) ?? directory : directory;
+
+    /// <summary>Not what holds the root itself, or a project: those stay hidden whatever is in them.</summary>
+    static bool IsHidden(string path, CageView view) =>
+        Temporary.Append(view.Root).Any(covered => path != covered && IsBelow(path, covered)) && !IsBelow(view.Root, path) && !IsBelow(view.ProjectDirectory, path) && !IsBelow(path, view.ProjectDirectory);
 
     static string InScratch(CageView view, string covered) =>
         Path.Combine(view.Scratch, covered == view.Root ? "root" : covered == "/tmp" ? "tmp" : "var-tmp");

@@ -35,6 +35,10 @@ sealed partial class ToolchainShelf(IReadOnlyList<string> homes, string searchPa
         ["php"] = new("php", ["--version"], [".phpenv/versions/{v}/bin", ".asdf/installs/php/{v}/bin", ".local/share/mise/installs/php/{v}/bin", "php/{v}/bin"]),
     };
 
+    /// <summary>The directories in which versions are looked for, whether they exist or not: projects must find there what is found for them.</summary>
+    public IReadOnlyList<string> Places =>
+        [.. from home in homes from language in Languages.Values from place in language.Places select Path.GetFullPath(Path.Combine(home, place[..place.IndexOf("{v}", StringComparison.Ordinal)])).TrimEnd('/')];
+
     /// <summary>Every version of a language, the highest first; empty for a language that is not here.</summary>
     public Task<IReadOnlyList<Toolchain>> VersionsAsync(string language) => known.GetOrAdd(language, LookAsync);
 

@@ -198,6 +198,36 @@ public sealed class CageTests : IDisposable
         Assert.Throws<ArgumentException>(() => Cage.Of(CageKind.Plain).Enter(View(place), command));
     }
 
+    [Fact]
+    public async Task Tools_below_what_is_hidden_are_where_they_are_for_everybody()
+    {
+        var outside = Directory.CreateTempSubdirectory("cage-tools-").FullName;
+        try
+        {
+            File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(outside, "rubies")).FullName, "ruby"), "found\n");
+            File.WriteAllText(Path.Combine(outside, "beside"), "");
+            var below = Directory.CreateDirectory(Path.Combine(place, "tools")).FullName;
+            File.WriteAllText(Path.Combine(below, "node"), "found too\n");
+            var view = View(place);
+            Directory.CreateDirectory(Path.Combine(place, "probe"));
+
+            // The last three would open what is closed, and are not shown.
+            var cage = await Cage.ProbeAsync(Path.Combine(place, "probe"), tools: [Path.Combine(outside, "rubies"), below, Path.Combine(place, "missing"), place, "/tmp", Path.Combine(place, "projects")]);
+            if (cage.Kind == CageKind.Plain)
+            {
+                Console.WriteLine($"not run: no view of its own here: {cage.WhyNotBetter}");
+                return;
+            }
+
+            var seen = await cage.Enter(view, new Command("/bin/sh", "-c", $"cat {outside}/rubies/ruby {below}/node; ls {outside}; ls {place} {place}/projects")).OutputAsync();
+            Assert.Equal($"found\nfound too\nrubies\n{place}:\nprojects\ntools\n\n{place}/projects:\nmine\n", seen);
+        }
+        finally
+        {
+            Directory.Delete(outside, recursive: true);
+        }
+    }
+
     static CageView View(string root)
     {
         var project = Path.Combine(root, "projects", "mine");
