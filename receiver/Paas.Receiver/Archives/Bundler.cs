@@ -24,16 +24,20 @@ sealed class Bundler
     /// <summary>Compress and write behind everything else on the machine (nice, ionice).</summary>
     public bool Gently { get; init; }
 
+    /// <inheritdoc cref="PackAsync(string, string, DateTimeOffset, FileDigests?, CancellationToken)"/>
+    public Task<Bundle> PackAsync(string tree, string file, DateTimeOffset stamp, CancellationToken ct) => PackAsync(tree, file, stamp, known: null, ct);
+
     /// <summary>Packs <paramref name="tree"/> into <paramref name="file"/>, which appears whole and durable or not at all.</summary>
     /// <param name="stamp">The time every entry in it gets.</param>
+    /// <param name="known">Digests of files of the tree that were read before.</param>
     /// <exception cref="Refusal">The tree holds what a release cannot.</exception>
     /// <exception cref="IOException">The disk is full, a file cannot be read, zstd failed: nothing is left.</exception>
-    public async Task<Bundle> PackAsync(string tree, string file, DateTimeOffset stamp, CancellationToken ct)
+    public async Task<Bundle> PackAsync(string tree, string file, DateTimeOffset stamp, FileDigests? known, CancellationToken ct)
     {
         var temporary = $"{file}.{Guid.NewGuid():N}.tmp";
         try
         {
-            var bundle = await CompressAsync(tree, temporary, stamp, ct);
+            var bundle = await CompressAsync(tree, temporary, stamp, known, ct);
             AtomicFile.Rename(temporary, file);
             AtomicFile.FlushDirectory(Path.GetDirectoryName(file)!);
             return bundle with { File = file };
@@ -45,10 +49,10 @@ sealed class Bundler
         }
     }
 
-    /// <summary>The content digest of a tree on disk: what <see cref="PackAsync"/> says of it, without packing.</summary>
+    /// <summary>The content digest of a tree on disk: what <see cref="PackAsync(string, string, DateTimeOffset, CancellationToken)"/> says of it, without packing.</summary>
     public Task<string> DigestAsync(string tree, CancellationToken ct) => OwnThread.RunAsync(() =>
     {
-        using var walk = new ReleaseTree(null, ct);
+        using var walk = new ReleaseTree(null, null, ct);
         return walk.Walk(tree);
     });
 
@@ -113,7 +117,7 @@ sealed class Bundler
         return string.Equals(Convert.ToHexStringLower(hash.GetHashAndReset()), expected, StringComparison.OrdinalIgnoreCase);
     });
 
-    async Task<Bundle> CompressAsync(string tree, string temporary, DateTimeOffset stamp, CancellationToken ct)
+    async Task<Bundle> CompressAsync(string tree, string temporary, DateTimeOffset stamp, FileDigests? known, CancellationToken ct)
     {
         // 0644: a deliverable is served and copied by others; the pillar's secrets are not in it.
         await using var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 });
@@ -124,7 +128,7 @@ sealed class Bundler
         await using var stop = ct.Register(() => zstd.Signal(PosixSignals.Kill));
         var said = zstd.ReadAllAsync(zstd.Error);
         var store = OwnThread.RunAsync(() => Store(zstd.Output, file));
-        var read = OwnThread.RunAsync(() => ReadTree(tree, zstd.Input, stamp, ct));
+        var read = OwnThread.RunAsync(() => ReadTree(tree, zstd.Input, stamp, known, ct));
         try
         {
             // Storing may end first only because it failed; then zstd is stopped, and reading ends on the broken pipe.
@@ -171,12 +175,12 @@ sealed class Bundler
         }
     }
 
-    static (string Digest, long Entries) ReadTree(string tree, Stream input, DateTimeOffset stamp, CancellationToken ct)
+    static (string Digest, long Entries) ReadTree(string tree, Stream input, DateTimeOffset stamp, FileDigests? known, CancellationToken ct)
     {
         try
         {
             var tar = new TarSink(block => input.Write(block.Span), stamp.ToUnixTimeSeconds());
-            using var walk = new ReleaseTree(tar, ct);
+            using var walk = new ReleaseTree(tar, known, ct);
             var digest = walk.Walk(tree);
             tar.Finish();
             return (digest, walk.Entries);

@@ -6,7 +6,8 @@ namespace Paas.Receiver.Archives;
 
 /// <summary>Walks a release's tree in the order of <see cref="ContentDigest"/>, reading every file once.</summary>
 /// <param name="sink">Gets what is read; null when only the digest is wanted.</param>
-sealed class ReleaseTree(ReleaseTree.ISink? sink, CancellationToken ct) : IDisposable
+/// <param name="known">Files that were digested before.</param>
+sealed class ReleaseTree(ReleaseTree.ISink? sink, FileDigests? known, CancellationToken ct) : IDisposable
 {
     readonly ContentDigest digest = new();
     readonly Stack<(Listing Names, Listing Sorted)> listings = new();
@@ -147,6 +148,7 @@ sealed class ReleaseTree(ReleaseTree.ISink? sink, CancellationToken ct) : IDispo
         var kind = (inode.Permissions & 0x40) != 0 ? ContentDigest.Executable : ContentDigest.File;
         sink?.Begin(kind, path.AsSpan(0, end), inode.Size, []);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        var isKnown = known?.TryGet(inode, hash) ?? false;
         long read = 0;
         while (read < inode.Size || inode.Size == 0)
         {
@@ -154,7 +156,11 @@ sealed class ReleaseTree(ReleaseTree.ISink? sink, CancellationToken ct) : IDispo
             var chunk = room[..(int)Math.Min(room.Length, inode.Size - read)];
             Fill(file, chunk, directory, name);
             var whole = chunk.Length == inode.Size;
-            if (whole)
+            if (isKnown)
+            {
+                // only the sink wants it
+            }
+            else if (whole)
             {
                 _ = SHA256.HashData(chunk, hash);
             }
@@ -171,7 +177,7 @@ sealed class ReleaseTree(ReleaseTree.ISink? sink, CancellationToken ct) : IDispo
             }
 
             ct.ThrowIfCancellationRequested();
-            if (read == inode.Size)
+            if (read == inode.Size && !isKnown)
             {
                 _ = large.GetHashAndReset(hash);
             }

@@ -4,6 +4,7 @@ using Paas.Receiver.Git;
 using Paas.Receiver.Manifests;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
+using Paas.Receiver.Storage;
 
 namespace Paas.Receiver.Deployments;
 
@@ -114,7 +115,7 @@ sealed class CookingWorkflow(
 
         // 5. The archive is made from the sealed tree while the release starts.
         using var bundling = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var bundle = steps.Alongside(Step.Bundle, () => BundleAsync(release, bundling.Token), new DropArchive(release.Id.Value));
+        var bundle = steps.Alongside(Step.Bundle, () => BundleAsync(release, draft.Digests, bundling.Token), new DropArchive(release.Id.Value));
         try
         {
             await bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct);
@@ -165,11 +166,11 @@ sealed class CookingWorkflow(
         return files;
     }
 
-    async Task<Bundle> BundleAsync(Release release, CancellationToken ct)
+    async Task<Bundle> BundleAsync(Release release, FileDigests digests, CancellationToken ct)
     {
         Directory.CreateDirectory(release.Deliverables, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var stamp = await new GitRepository(release.Project.ProjectRepository, git).CommitTimeAsync(release.Commit, ct);
-        var bundle = await bundler.PackAsync(release.Directory, release.ArchiveFile, stamp, ct);
+        var bundle = await bundler.PackAsync(release.Directory, release.ArchiveFile, stamp, digests, ct);
         var signature = signatures.Sign(new Provenance(release.Project.Name.Value, release.Commit, bundle.ArchiveDigest, bundle.ContentDigest));
         releases.RecordArchive(release, bundle.ContentDigest, bundle.ArchiveDigest, bundle.Bytes, signature.Value, signature.Key);
         return bundle;

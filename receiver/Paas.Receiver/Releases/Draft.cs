@@ -34,11 +34,14 @@ sealed class Draft(Project project, ReleaseId id, string commit)
     /// <summary>How its repository wants to be built.</summary>
     public BuildWishes Wishes { get; set; } = BuildWishes.None;
 
+    /// <summary>What was read of its files while they were linked.</summary>
+    public FileDigests Digests { get; } = new();
+
     /// <summary>
-    /// Begins to link a large commit's files while git is writing them: linking is the kernel's work, and there is another core. Where a spare is there already nothing needs to be done.
+    /// Begins to link and to read a large commit's files while git is writing them: there is another core. Where a spare is there already nothing needs to be done.
     /// </summary>
     public Task FollowAsync(IReadOnlyList<TreeEntry> entries, Task writing, CancellationToken ct) =>
-        entries.Count < Spares.Large || System.IO.Directory.Exists(project.Spare) ? Task.CompletedTask : new LinkedFiles(project.Checkout, Directory).FollowAsync(entries, writing, ct);
+        entries.Count < Spares.Large || System.IO.Directory.Exists(project.Spare) ? Task.CompletedTask : new LinkedFiles(project.Checkout, Directory).FollowAsync(entries, writing, Digests, ct);
 
     /// <summary>Gives the draft these files of the checkout, which must be at the draft's commit, and no others.</summary>
     /// <param name="path">The directory of the checkout that the entries' paths begin at; empty for all of it.</param>

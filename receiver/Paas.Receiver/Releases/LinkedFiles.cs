@@ -63,40 +63,66 @@ sealed class LinkedFiles(string checkout, string tree)
     /// Links files as they appear, while somebody writes the checkout in this order: a name can be had before its content is whole. Ends with the writing;
     /// what was missed, or has been replaced since, is for <see cref="Match(IReadOnlyList{TreeEntry}, CancellationToken)"/>.
     /// </summary>
+    /// <param name="digests">Gets those of the files that are whole, as far as there is time for it: a file is, once there is one behind it.</param>
     /// <remarks>Nobody tells when git has made a file, so the next name is looked for again and again, a millisecond apart.</remarks>
-    public async Task FollowAsync(IReadOnlyList<TreeEntry> entries, Task writing, CancellationToken ct)
+    public async Task FollowAsync(IReadOnlyList<TreeEntry> entries, Task writing, FileDigests digests, CancellationToken ct)
     {
         await Task.Yield();
-        foreach (var directory in entries.Where(entry => !entry.IsSubmodule).GroupBy(entry => Parent(entry.Path)))
+        var unread = new Queue<(int Order, string Path)>();
+        var last = -1;
+        foreach (var directory in entries.Select((entry, order) => (Entry: entry, Order: order)).Where(file => !file.Entry.IsSubmodule).GroupBy(file => Parent(file.Entry.Path)))
         {
             Directory.CreateDirectory(Path.Combine(tree, directory.Key));
             using var to = DirectoryHandle.Open(Path.Combine(tree, directory.Key));
             DirectoryHandle? from;
             while ((from = DirectoryHandle.TryOpen(Path.Combine(checkout, directory.Key))) is null)
             {
-                if (writing.IsCompleted)
+                if (!await WaitAsync())
                 {
                     return;
                 }
-
-                await Task.Delay(Glance, ct);
             }
 
             using (from)
             {
-                foreach (var name in directory.Select(entry => Kernel.Name(Path.GetFileName(entry.Path))))
+                foreach (var (entry, order) in directory)
                 {
+                    var name = Kernel.Name(Path.GetFileName(entry.Path));
                     while (!from.TryLink(name, to, name))
                     {
-                        if (writing.IsCompleted)
+                        if (!await WaitAsync())
                         {
                             return;
                         }
+                    }
 
-                        await Task.Delay(Glance, ct);
+                    last = Math.Max(last, order);
+                    if (!entry.IsSymbolicLink)
+                    {
+                        unread.Enqueue((order, entry.Path));
                     }
                 }
             }
+        }
+
+        // False when there is nothing to wait for any more.
+        async Task<bool> WaitAsync()
+        {
+            if (writing.IsCompleted)
+            {
+                return false;
+            }
+
+            if (unread.TryPeek(out var next) && next.Order < last)
+            {
+                digests.Take(Path.Combine(tree, unread.Dequeue().Path));
+            }
+            else
+            {
+                await Task.Delay(Glance, ct);
+            }
+
+            return true;
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Paas.Receiver.Projects;
+using Paas.Receiver.Storage;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -43,6 +44,26 @@ public sealed class BundlerTests(ITestOutputHelper output) : IDisposable
         Assert.Equal(bundle.Bytes, new FileInfo(Archive).Length);
         Assert.Equal(bundle.Entries, long.Parse(scratch.Sh("cd tree; find . -mindepth 1 -printf x | wc -c"), CultureInfo.InvariantCulture));
         Assert.Equal("", scratch.Sh("ls | grep tmp || true"));
+    }
+
+    [Fact]
+    public async Task What_was_read_before_is_not_read_for_its_digest_again_unless_it_was_written_since()
+    {
+        scratch.Sh(Release);
+        var (before, known) = (await Pack(), new FileDigests());
+        foreach (var file in Directory.EnumerateFiles(Tree, "*", SearchOption.AllDirectories))
+        {
+            known.Take(file);
+        }
+
+        var again = await bundler.PackAsync(Tree, scratch.Root + "/again.tar.zst", Stamp, known, default);
+        await File.WriteAllTextAsync(Tree + "/a/one", "something else");
+        var changed = await bundler.PackAsync(Tree, scratch.Root + "/changed.tar.zst", Stamp, known, default);
+
+        Assert.True(known.Count > 3);
+        Assert.Equal((before.ArchiveDigest, before.ContentDigest), (again.ArchiveDigest, again.ContentDigest));
+        Assert.Equal(await bundler.DigestAsync(Tree, default), changed.ContentDigest);
+        Assert.NotEqual(before.ContentDigest, changed.ContentDigest);
     }
 
     [Fact]

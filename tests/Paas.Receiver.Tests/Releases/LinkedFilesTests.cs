@@ -1,6 +1,9 @@
+using System.Security.Cryptography;
+using System.Text;
 using Paas.Receiver.Git;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Storage;
+using Paas.Receiver.Routing;
 using Xunit;
 
 namespace Paas.Receiver.Tests.Releases;
@@ -89,7 +92,7 @@ public sealed class LinkedFilesTests : IDisposable
         Directory.Delete(Checkout, recursive: true);
         Directory.CreateDirectory(Checkout);
         var written = new TaskCompletionSource();
-        var following = new LinkedFiles(Checkout, Tree).FollowAsync(Entries, written.Task, CancellationToken.None);
+        var following = new LinkedFiles(Checkout, Tree).FollowAsync(Entries, written.Task, new FileDigests(), CancellationToken.None);
         foreach (var path in Paths.Where(path => path != "link"))
         {
             Put(Checkout, path, path);
@@ -108,11 +111,33 @@ public sealed class LinkedFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task Meanwhile_those_are_read_that_are_whole_and_never_the_one_being_written()
+    {
+        Directory.Delete(Checkout, recursive: true);
+        Directory.CreateDirectory(Checkout);
+        var (written, digests, entries) = (new TaskCompletionSource(), new FileDigests(), Entries.Where(entry => entry is { IsSymbolicLink: false, IsSubmodule: false }).ToList());
+        foreach (var entry in entries.SkipLast(1))
+        {
+            Put(Checkout, entry.Path, entry.Path);
+        }
+
+        var following = new LinkedFiles(Checkout, Tree).FollowAsync(entries, written.Task, digests, CancellationToken.None);
+        await RouterTests.UntilAsync(() => digests.Count == entries.Count - 2);
+        written.SetResult();
+        await following.WaitAsync(TimeSpan.FromSeconds(30));
+
+        var digest = new byte[SHA256.HashSizeInBytes];
+        Assert.True(digests.TryGet(Inode.Of(Path.Combine(Tree, entries[0].Path))!.Value, digest));
+        Assert.Equal(SHA256.HashData(Encoding.UTF8.GetBytes(entries[0].Path)), digest);
+        Assert.False(digests.TryGet(Inode.Of(Path.Combine(Tree, entries[^2].Path))!.Value, digest));
+    }
+
+    [Fact]
     public async Task Following_ends_with_the_writing_whatever_was_not_written()
     {
         File.Delete(Path.Combine(Checkout, "app/main.py"));
 
-        await new LinkedFiles(Checkout, Tree).FollowAsync(Entries, Task.CompletedTask, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(30));
+        await new LinkedFiles(Checkout, Tree).FollowAsync(Entries, Task.CompletedTask, new FileDigests(), CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(30));
 
         Put(Checkout, "app/main.py", "late");
         Match();
