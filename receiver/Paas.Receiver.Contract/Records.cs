@@ -170,6 +170,11 @@ public sealed record ReleaseSummary
     /// <summary>Of the tree that the archive holds.</summary>
     public string? ContentDigest { get; init; }
 
+    /// <summary>SHA-256 of the archive of the image that it runs as; null for processes.</summary>
+    public string? ImageDigest { get; init; }
+
+    public long? ImageBytes { get; init; }
+
     /// <summary>Base64 of an ECDSA P-256 signature over what the archive is, and the key that it was made with.</summary>
     public string? Signature { get; init; }
 

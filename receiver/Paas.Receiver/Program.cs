@@ -107,6 +107,7 @@ services.AddSingleton<ReleaseSources>();
 services.AddSingleton(new Engine(options.Docker));
 services.AddSingleton(new OwnThings(options.Root));
 services.AddSingleton<ImageBuilder>();
+services.AddSingleton<ImageBundler>();
 services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(
@@ -147,6 +148,7 @@ services.AddSingleton<AdditionStore>();
 services.AddSingleton<Formations>();
 services.AddSingleton<Operations>();
 services.AddSingleton<MarkStore>();
+services.AddSingleton<ReleaseImages>();
 services.AddSingleton<Launches>();
 services.AddSingleton<ProjectHooks>();
 services.AddSingleton<Bounces>();

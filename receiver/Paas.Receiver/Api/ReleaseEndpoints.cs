@@ -30,6 +30,15 @@ static class ReleaseEndpoints
                 : throw ProblemException.Missing("archive of this release any more");
         }).WithName("releases.archive");
 
+        api.MapGet(Place + "/{number:int}/image", (string environment, string project, int number, HttpContext context, Desk desk, ReleaseStore releases) =>
+        {
+            var release = Known(desk.Project(context, environment, project, Permission.View), number, releases);
+            return release is { Pruned: false, ImageDigest: { } digest } && File.Exists(release.ImageFile)
+                ? Results.File(
+                    release.ImageFile, "application/zstd", Path.GetFileName(release.ImageFile), entityTag: new EntityTagHeaderValue($"\"{digest}\""), enableRangeProcessing: true)
+                : throw ProblemException.Missing("image of this release");
+        }).WithName("releases.image");
+
         api.MapGet("/signing-key", (Signatures signatures) => Results.Text(signatures.PublicKey, "application/x-pem-file")).WithName("releases.key");
 
         api.MapPost("/projects/{environment}/{project}/promote", Promote).WithName("releases.promote");

@@ -131,6 +131,8 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
         ArchiveDigest = release.ArchiveDigest,
         ArchiveBytes = release.ArchiveBytes,
         ContentDigest = release.ContentDigest,
+        ImageDigest = release.ImageDigest,
+        ImageBytes = release.ImageBytes,
         Signature = release.Signature,
         SignedBy = release.SignedBy,
     };

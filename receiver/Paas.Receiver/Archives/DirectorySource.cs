@@ -66,6 +66,10 @@ sealed class DirectorySource(string directory) : IReleaseSource
                 ? new Offer(
                     new Provenance(named, commit, digest, content), record.Signature is { Key: { } key, Value: { } value } ? new Signature(key, value) : null,
                     archive.Bytes, $"v{record.Release} in {release}", Path.Combine(release, name))
+                {
+                    Image = record.Image is { File: { } image, Sha256: { } sum } saved && image == Path.GetFileName(image) && File.Exists(Path.Combine(release, image))
+                        ? new OfferedImage(Path.Combine(release, image), sum, saved.Bytes) : null,
+                }
                 : null;
         }
         catch (JsonException)
@@ -74,7 +78,7 @@ sealed class DirectorySource(string directory) : IReleaseSource
         }
     }
 
-    sealed record Record(string? Project, int Release, string? Commit, DateTimeOffset? LiveAt, string? ContentDigest, ArchiveRecord? Archive, SignatureRecord? Signature);
+    sealed record Record(string? Project, int Release, string? Commit, DateTimeOffset? LiveAt, string? ContentDigest, ArchiveRecord? Archive, SignatureRecord? Signature, ArchiveRecord? Image = null);
 
     sealed record ArchiveRecord(string? File, string? Sha256, long Bytes);
 

@@ -12,7 +12,18 @@ sealed record WantedRelease(string? Commit = null, int? Number = null)
 /// <param name="Title">For people: <c>v12 of staging</c>.</param>
 /// <param name="Location">What the source finds it by.</param>
 /// <param name="Repository">A git repository on this machine that has the commit; null where there is none.</param>
-sealed record Offer(Provenance Provenance, Signature? Signature, long Bytes, string Title, string Location, string? Repository = null);
+sealed record Offer(Provenance Provenance, Signature? Signature, long Bytes, string Title, string Location, string? Repository = null)
+{
+    /// <summary>The archive of the image that it runs as, beside it; null for processes.</summary>
+    public OfferedImage? Image { get; init; }
+
+    /// <summary>That archive as something to be fetched.</summary>
+    public Offer? OfImage() =>
+        Image is null ? null : this with { Provenance = Provenance with { ArchiveDigest = Image.Digest }, Signature = null, Bytes = Image.Bytes, Title = $"the image of {Title}", Location = Image.Location, Image = null };
+}
+
+/// <param name="Digest">Of the file. Which image must be in it is what the signed tree says.</param>
+sealed record OfferedImage(string Location, string Digest, long Bytes);
 
 /// <summary>
 /// Where final mode takes archives from (R10.2): an environment of this receiver, a directory, another receiver. What it says is believed only as far as a trusted signature goes,

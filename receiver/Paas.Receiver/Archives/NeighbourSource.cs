@@ -41,5 +41,8 @@ sealed class NeighbourSource(ProjectStore projects, ReleaseStore releases, Envir
     static Offer OfferOf(Release release) => new(
         new Provenance(release.Project.Name.Value, release.Commit, release.ArchiveDigest!, release.ContentDigest!),
         release.Signature is null ? null : new Signature(release.SignedBy!, release.Signature), release.ArchiveBytes ?? 0,
-        $"{release} of {release.Project.Environment.Name}", release.ArchiveFile, release.Project.ProjectRepository);
+        $"{release} of {release.Project.Environment.Name}", release.ArchiveFile, release.Project.ProjectRepository)
+    {
+        Image = release.ImageDigest is { } digest && File.Exists(release.ImageFile) ? new OfferedImage(release.ImageFile, digest, release.ImageBytes ?? 0) : null,
+    };
 }

@@ -155,7 +155,10 @@ sealed class ReceiverSource : IReleaseSource, IDisposable
     Offer OfferOf(ProjectName project, ReleaseSummary release, string place) => new(
         new Provenance(project.Value, release.Commit, release.ArchiveDigest!, release.ContentDigest!),
         release is { Signature: { } value, SignedBy: { } key } ? new Signature(key, value) : null, release.ArchiveBytes!.Value,
-        $"v{release.Number} of {Name}", $"{place}/{release.Number}/archive");
+        $"v{release.Number} of {Name}", $"{place}/{release.Number}/archive")
+    {
+        Image = release is { ImageDigest: { } digest, ImageBytes: > 0 and var bytes } ? new OfferedImage($"{place}/{release.Number}/image", digest, bytes) : null,
+    };
 
     string Said(HttpStatusCode status) => status switch
     {

@@ -79,12 +79,31 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, BuildSettings se
         }
     }
 
+    /// <summary>Gives an image names that keep it: PaaSTA's where that is free (R11: a rollback brings it back to this image), and one that is this project's alone.</summary>
+    public async Task PinAsync(Project project, BuiltImage image, CancellationToken ct)
+    {
+        await engine.TagImageAsync(image.Id, own.PinsOf(project.Key), image.Id.Split(':')[^1][..12], ct);
+        var (repository, tag) = (image.Name[..image.Name.LastIndexOf(':')], image.Name[(image.Name.LastIndexOf(':') + 1)..]);
+        if (repository == $"services-{project.Name}" && (await engine.FindImageAsync(image.Name, ct)) is null)
+        {
+            await engine.TagImageAsync(image.Id, repository, tag, ct);
+        }
+    }
+
     /// <summary>Removes the images of a project that none of these releases' trees names. What is in use, or has a name that others gave it, stays.</summary>
     /// <exception cref="EngineException">The engine does not answer; the next deployment tries again.</exception>
     public async Task PruneAsync(Project project, IEnumerable<string> trees)
     {
         var kept = trees.Select(tree => Built.Read(tree).Image?.Id).OfType<string>().ToHashSet();
         var ours = $"services-{project.Name}:paasta-";
+        foreach (var pinned in (await engine.ImagesAsync(own.PinsOf(project.Key))).Where(image => !kept.Contains(image.Id)))
+        {
+            foreach (var name in (pinned.RepoTags ?? []).Where(name => name.StartsWith(own.PinsOf(project.Key) + ":", StringComparison.Ordinal)))
+            {
+                await engine.RemoveImageAsync(name);
+            }
+        }
+
         foreach (var image in (await engine.ImagesAsync(own.Labels((OwnThings.ProjectLabel, project.Key)))).Where(image => !kept.Contains(image.Id)))
         {
             // The last name that goes takes the image with it; one without any name goes by its id.

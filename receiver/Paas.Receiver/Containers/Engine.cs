@@ -98,6 +98,10 @@ sealed class Engine : IDisposable
     public Task<IReadOnlyList<ImageSummary>> ImagesAsync(IReadOnlyDictionary<string, string> labels, CancellationToken ct = default) =>
         GetAsync<IReadOnlyList<ImageSummary>>($"images/json?filters={Filter(labels)}", ct);
 
+    /// <param name="reference">A repository, of whichever tag.</param>
+    public Task<IReadOnlyList<ImageSummary>> ImagesAsync(string reference, CancellationToken ct = default) =>
+        GetAsync<IReadOnlyList<ImageSummary>>($"images/json?filters={Quoted(JsonSerializer.Serialize(new { reference = (string[])[reference] }, Json))}", ct);
+
     /// <summary>Takes away a name, or an image that has none. False when it is in use, or has names of others.</summary>
     public async Task<bool> RemoveImageAsync(string name, CancellationToken ct = default)
     {

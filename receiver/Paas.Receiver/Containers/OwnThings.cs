@@ -16,6 +16,9 @@ sealed record OwnThings(string Root)
     /// <summary>The bridge that its containers are on.</summary>
     public string Network { get; } = "paas-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Root)))[..8];
 
+    /// <summary>The repository whose tags hold images for a project that did not build them here: nobody else forms such a name.</summary>
+    public string PinsOf(string project) => $"{Network}/{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(project)))[..16]}";
+
     public IReadOnlyDictionary<string, string> Labels(params IEnumerable<(string Name, string Value)> more) =>
         more.Prepend(("paas.root", Root)).ToDictionary(label => label.Item1, label => label.Item2);
 }

@@ -26,7 +26,7 @@ sealed record Run(Deployment Deployment, Release? Old, Steps Steps, UndoLog Undo
 /// </remarks>
 sealed class CookingWorkflow(
     ReleaseStore releases, ProjectStore projects, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal,
-    Spares spares, Signatures signatures, ImageBuilder images)
+    Spares spares, Signatures signatures, ImageBuilder images, ReleaseImages saved)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     public async Task<(Release Release, string? Untidy)> RunAsync(Run run, string commit, CancellationToken ct)
@@ -172,6 +172,7 @@ sealed class CookingWorkflow(
         var stamp = await new GitRepository(release.Project.ProjectRepository, git).CommitTimeAsync(release.Commit, ct);
         var bundle = await bundler.PackAsync(release.Directory, release.ArchiveFile, stamp, digests, ct);
         var signature = signatures.Sign(new Provenance(release.Project.Name.Value, release.Commit, bundle.ArchiveDigest, bundle.ContentDigest));
+        await saved.KeepAsync(release, ct);
         releases.RecordArchive(release, bundle.ContentDigest, bundle.ArchiveDigest, bundle.Bytes, signature.Value, signature.Key);
         return bundle;
     }

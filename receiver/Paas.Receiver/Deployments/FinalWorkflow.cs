@@ -13,7 +13,7 @@ namespace Paas.Receiver.Deployments;
 /// </remarks>
 sealed class FinalWorkflow(
     ReleaseStore releases, ReleaseSources sources, Signatures signatures, Bundler bundler, GitProgram git, DraftBuilder builder, Launches launches, ProjectHooks projectHooks,
-    Bounces bounces, Journal journal)
+    Bounces bounces, Journal journal, ReleaseImages images)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     /// <param name="wanted">Of which release the archive is asked for.</param>
@@ -44,6 +44,19 @@ sealed class FinalWorkflow(
             () => bundler.UnpackAsync(fetched, draft.Directory, isVerified ? null : origin.ArchiveDigest, origin.ContentDigest, UnpackLimits.Own, ct),
             new SetAside(run.Id.Value));
 
+        var image = Built.Read(draft.Directory).Image;
+        var savedImage = Path.Combine(project.Releases, run.Id.Value, "image.fetched");
+        if (image is not null)
+        {
+            // Which image it has to be, the signed tree says: its id is the digest of all that is in it.
+            if (offer.OfImage() is { } saved)
+            {
+                await source.FetchAsync(saved, savedImage, ct);
+            }
+
+            await images.EnsureAsync(project, image, savedImage, offer.Image?.Digest, log, ct);
+        }
+
         steps.LookAt("configuration");
         var pillar = await launches.PillarAsync(project, pillarCommit, draft.Directory, run.Request.Wishes, ct);
         foreach (var secret in pillar.Secrets)
@@ -73,6 +86,12 @@ sealed class FinalWorkflow(
             journal.LeadsTo(run.Id, sealedRelease.Id, sealedRelease.Number);
             hooks.Keep(sealedRelease);
             File.Move(fetched, sealedRelease.ArchiveFile);
+            if (offer.Image is { } saved && image is not null)
+            {
+                File.Move(savedImage, sealedRelease.ImageFile);
+                releases.RecordImage(sealedRelease, saved.Digest, saved.Bytes);
+            }
+
             releases.RecordArchive(sealedRelease, origin.ContentDigest, origin.ArchiveDigest, offer.Bytes, offer.Signature.Value, offer.Signature.Key);
             return Task.FromResult(sealedRelease);
         });

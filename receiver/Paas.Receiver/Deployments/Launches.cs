@@ -26,7 +26,7 @@ sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Set
 /// </summary>
 sealed class Launches(
     GitProgram git, Fleet fleet, ProjectUsers users, Visitors visitors, Limits limits, Journal journal, GeneratedSecrets secrets, AdditionStore additions, ReleaseStore releases,
-    Formations formations, MarkStore marks, ServiceStore services, ToolchainShelf toolchains)
+    Formations formations, MarkStore marks, ServiceStore services, ToolchainShelf toolchains, ReleaseImages images)
 {
     /// <summary>Of an <c>app.json</c>'s generated values, as Heroku makes them.</summary>
     const int SecretLength = 64;
@@ -272,6 +272,7 @@ sealed class Launches(
         var launch = isLive ? await OfAsync(release, ct) : await BesideAsync(release, ct);
         if (!fleet.Running(release.Project).Contains(release.Id))
         {
+            await images.EnsureAsync(release, log: null, ct);
             await fleet.StartAsync(launch, ct);
         }
 

@@ -7,7 +7,7 @@ using Paas.Receiver.Runtimes;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>A kept release again (R11.*): its code, its configuration and, unless told otherwise, the data as it left it. Builds nothing.</summary>
-sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Archivist archivist, Launches launches, ProjectHooks projectHooks, Bounces bounces, Fleet fleet, Visitors visitors, Journal journal)
+sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Archivist archivist, Launches launches, ProjectHooks projectHooks, Bounces bounces, Fleet fleet, Visitors visitors, Journal journal, ReleaseImages images)
 {
     public async Task<Release> RunAsync(Run run, CancellationToken ct)
     {
@@ -81,6 +81,8 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
                 },
                 new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit));
         }
+
+        await images.EnsureAsync(target, run.Log, ct);
     }
 
     /// <summary>A release that somebody started beside the live one must not be at the data while that is exchanged.</summary>

@@ -10,7 +10,7 @@ namespace Paas.Receiver.Deployments;
 /// From "the new release is the live one" to the end of its deployment, after a failure or a crash on that stretch: nothing is taken back any more,
 /// so what is left is done. Harmless to walk twice or in vain.
 /// </summary>
-sealed class WayForward(Journal journal, ReleaseStore releases, Launches launches, Fleet fleet, Visitors visitors, Formations formations, Bundler bundler, Signatures signatures, GitProgram git)
+sealed class WayForward(Journal journal, ReleaseStore releases, Launches launches, Fleet fleet, Visitors visitors, Formations formations, Bundler bundler, Signatures signatures, GitProgram git, ReleaseImages images)
 {
     /// <param name="previous">What was live before; unless it was to run on, nothing of it runs when this returns.</param>
     public async Task WalkAsync(Deployment deployment, Release release, ReleaseId? previous)
@@ -39,6 +39,8 @@ sealed class WayForward(Journal journal, ReleaseStore releases, Launches launche
         {
             File.Delete(begun);
         }
+
+        await images.KeepAsync(release, CancellationToken.None);
 
         var stamp = await new GitRepository(release.Project.ProjectRepository, git).CommitTimeAsync(release.Commit);
         var bundle = await bundler.PackAsync(release.Directory, release.ArchiveFile, stamp, CancellationToken.None);

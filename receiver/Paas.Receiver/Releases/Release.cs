@@ -36,6 +36,11 @@ sealed record Release
 
     public long? ArchiveBytes { get; init; }
 
+    /// <summary>SHA-256 of <see cref="ImageFile"/>; null for a release that runs as processes.</summary>
+    public string? ImageDigest { get; init; }
+
+    public long? ImageBytes { get; init; }
+
     /// <summary>Over what the archive is (see <c>Archives.Signatures</c>), and the key it was made with.</summary>
     public string? Signature { get; init; }
 
@@ -51,6 +56,9 @@ sealed record Release
     public string Deliverables => Path.Combine(Project.Releases, Id.Value);
 
     public string ArchiveFile => Path.Combine(Deliverables, $"{Project.Name}-v{Number}.tar.zst");
+
+    /// <summary>The image that it runs as, saved.</summary>
+    public string ImageFile => Path.Combine(Deliverables, $"{Project.Name}-v{Number}.image.tar.zst");
 
     public override string ToString() => $"v{Number}";
 }

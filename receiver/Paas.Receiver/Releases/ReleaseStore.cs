@@ -138,6 +138,10 @@ sealed class ReleaseStore(Database database, TimeProvider time)
             "UPDATE releases SET content_digest = @contentDigest, archive_digest = @archiveDigest, archive_bytes = @bytes, signature = @signature, signed_by = @signedBy WHERE id = @Id",
             new { contentDigest, archiveDigest, bytes, signature, signedBy, Id = release.Id.Value });
 
+    /// <summary>Records what the archive of its image turned out to be.</summary>
+    public void RecordImage(Release release, string digest, long bytes) =>
+        database.Write("UPDATE releases SET image_digest = @digest, image_bytes = @bytes WHERE id = @Id", new { digest, bytes, Id = release.Id.Value });
+
     /// <summary>Takes a sealed release out of the record: it never served.</summary>
     public void Forget(ReleaseId id) => database.Write("DELETE FROM releases WHERE id = @Id", new { Id = id.Value });
 
@@ -159,7 +163,7 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         [.. database.Read<Row>(
             $"""
             SELECT number AS Number, id AS Id, commit_id AS CommitId, pillar_commit AS PillarCommit, mode AS Mode, made_at AS MadeAt, live_at AS LiveAt,
-                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, pruned AS Pruned
+                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, image_digest AS ImageDigest, image_bytes AS ImageBytes, pruned AS Pruned
             FROM releases WHERE {where} ORDER BY number DESC LIMIT {most}
             """,
             parameters).Select(row => row.Release(project))];
@@ -192,6 +196,10 @@ sealed class ReleaseStore(Database database, TimeProvider time)
 
         public string? SignedBy { get; set; }
 
+        public string? ImageDigest { get; set; }
+
+        public long? ImageBytes { get; set; }
+
         public bool Pruned { get; set; }
 
         public Release Release(Project project) => new()
@@ -210,6 +218,8 @@ sealed class ReleaseStore(Database database, TimeProvider time)
             ArchiveBytes = ArchiveBytes,
             Signature = Signature,
             SignedBy = SignedBy,
+            ImageDigest = ImageDigest,
+            ImageBytes = ImageBytes,
             Pruned = Pruned,
         };
     }

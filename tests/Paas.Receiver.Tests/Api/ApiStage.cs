@@ -99,6 +99,8 @@ sealed class ApiStage : IAsyncDisposable
                 database, provider.GetRequiredService<ProjectStore>(), new InstanceLogs(Path.Combine(state, "logs"), TimeProvider.System), TimeProvider.System,
                 Microsoft.Extensions.Logging.Abstractions.NullLogger<LogDrains.Drains>.Instance))
             .AddSingleton<ImageBuilder>()
+            .AddSingleton<ImageBundler>()
+            .AddSingleton<ReleaseImages>()
             .AddSingleton<Fleet>()
             .AddSingleton(new RouterOptions())
             .AddSingleton<Router>()
