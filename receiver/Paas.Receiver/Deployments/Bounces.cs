@@ -12,13 +12,14 @@ namespace Paas.Receiver.Deployments;
 /// </summary>
 sealed class Bounces(ReleaseStore releases, Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, Limits limits)
 {
-    static readonly Dictionary<string, IBounce> ByName = new IBounce[]
+    public IBounce Of(Manifest manifest, Release release) => (manifest.Strategy ?? (KeepsData(release) ? Strategy.DownThenUp : Strategy.Crossover)) switch
     {
-        new DownThenUp(), new DownThenUp("brutal", drain: false), new Crossover(), new Crossover("upthendown"),
-    }.ToDictionary(bounce => bounce.Name);
-
-    public IBounce Of(Manifest manifest, Release release) =>
-        ByName[manifest.Strategy is { } wanted ? wanted.ToString().ToLowerInvariant() : KeepsData(release) ? "downthenup" : "crossover"];
+        Strategy.DownThenUp => new DownThenUp(),
+        Strategy.UpThenDown => new UpThenDown(),
+        Strategy.Brutal when KeepsData(release) => new DownThenUp("brutal", drain: false),
+        Strategy.Brutal => new Brutal(),
+        _ => new Crossover(manifest.BounceMargin),
+    };
 
     /// <summary>The way to <c>corpus current</c>.</summary>
     public static IBounce ByHand { get; } = new MakeCurrent();
@@ -26,7 +27,7 @@ sealed class Bounces(ReleaseStore releases, Launches launches, Fleet fleet, Visi
     /// <summary>Data that is brought back must not be in use meanwhile.</summary>
     public IBounce OfRollback(Release target, ReleaseId? dataFrom) =>
         dataFrom is not null && (KeepsData(target) || HoldsData(target.Project, dataFrom))
-            ? ByName["downthenup"]
+            ? new DownThenUp()
             : Of(ManifestReader.Read(target.Directory), target);
 
     public Changeover Prepare(Run run, Release next, StepHooks hooks, ReleaseId? dataFrom = null) =>

@@ -17,6 +17,7 @@ sealed class Changeover(
     Launch? launch;
     bool oldIsStopped;
     bool isWhole;
+    Task leaving = Task.CompletedTask;
 
     /// <summary>Visitors wait from here on.</summary>
     public Task HoldAsync() => steps.RunAsync(
@@ -104,9 +105,14 @@ sealed class Changeover(
         fleet.Running(next.Project).Contains(next.Id) ? [] : [new StopRelease(next.Id.Value)]);
 
     /// <summary>Every instance answers, or the reason why not with the application's own last words.</summary>
-    public Task AwaitHealthyAsync(CancellationToken ct) => steps.RunAsync(Step.Healthy, async () =>
+    public Task AwaitHealthyAsync(CancellationToken ct) => AwaitAsync(() => fleet.HealthyAsync(next.Project, next.Id, ct), ct);
+
+    /// <summary>One instance of each process type answers: <see cref="CrossOverAsync"/> waits for the others.</summary>
+    public Task AwaitFirstsAsync(CancellationToken ct) => AwaitAsync(() => fleet.FirstsHealthyAsync(next.Project, next.Id, ct), ct);
+
+    Task AwaitAsync(Func<Task<Verdict>> healthy, CancellationToken ct) => steps.RunAsync(Step.Healthy, async () =>
     {
-        var verdict = await fleet.HealthyAsync(next.Project, next.Id, ct);
+        var verdict = await healthy();
         if (!verdict.IsHealthy)
         {
             throw new UnhealthyException(verdict);
@@ -128,6 +134,47 @@ sealed class Changeover(
 
         await hooks.RunAsync(next, "post_install", deployment, ct);
     });
+
+    /// <summary>
+    /// Visitors meet both releases, and of each process type that both have an old instance goes for each new one that is healthy, drained first (3.9). One old instance
+    /// stays until the new release has settled. When a new one does not come up, the old release has all its instances again.
+    /// </summary>
+    /// <param name="margin"><c>bounce_margin_factor</c>.</param>
+    public async Task CrossOverAsync(decimal margin, CancellationToken ct)
+    {
+        var exchange = old is null || isWhole ? null : new Exchange(old, next, margin, (await LaunchAsync(ct)).Types, fleet, visitors, limits.Stop);
+        if (exchange is not { HasWork: true })
+        {
+            await AllAsync();
+            return;
+        }
+
+        await steps.RunAsync(
+            Step.CrossOver,
+            async () =>
+            {
+                visitors.MeetBoth(old!, next);
+                try
+                {
+                    await exchange.RunAsync(ct);
+                }
+                finally
+                {
+                    leaving = exchange.Gone;
+                }
+
+                await AllAsync();
+            },
+            new FillUpAgain(old!.Id.Value));
+
+        async Task AllAsync()
+        {
+            if (await fleet.HealthyAsync(next.Project, next.Id, ct) is { IsHealthy: false } verdict)
+            {
+                throw new UnhealthyException(verdict);
+            }
+        }
+    }
 
     /// <summary>
     /// What may run in one release only changes over by break before make (PM-31): all of the old release's ends, then all of the new one's starts (AMB-18, AMB-19).
@@ -218,7 +265,7 @@ sealed class Changeover(
             await hooks.TryAsync(old, "pre_stop", deployment, CancellationToken.None);
         }
 
-        await visitors.DrainAsync(old, limits.Stop);
+        await Task.WhenAll(leaving, visitors.DrainAsync(old, limits.Stop));
         await fleet.StopAsync(old.Project, old.Id);
         if (!oldIsStopped)
         {

@@ -1,10 +1,13 @@
 namespace Paas.Receiver.Deployments;
 
-/// <summary>The old release answers until the new one does, then what it is still answering is finished: no request fails.</summary>
-sealed class Crossover(string name = "crossover") : IBounce
+/// <summary>
+/// The old release answers until the new one does, instance by instance, and what an instance is still answering is finished: no request fails. The upgrade is over
+/// before the first visitor meets the new release.
+/// </summary>
+/// <param name="margin"><c>bounce_margin_factor</c>: the part of a type's instances that is there for visitors all the time.</param>
+sealed class Crossover(decimal margin) : IBounce
 {
-    /// <summary>Also <c>upthendown</c>: releases are changed over as a whole, so the two differ only in how instances are counted.</summary>
-    public string Name => name;
+    public string Name => "crossover";
 
     public async Task ChangeOverAsync(Changeover over, CancellationToken ct)
     {
@@ -12,8 +15,9 @@ sealed class Crossover(string name = "crossover") : IBounce
         await over.RestoreAsync(ct);
         await over.RunReleaseCommandAsync(ct);
         await over.StartAsync(ct);
-        await over.AwaitHealthyAsync(ct);
+        await over.AwaitFirstsAsync(ct);
         await over.UpgradeAsync(ct);
+        await over.CrossOverAsync(margin, ct);
         await over.ExchangeExclusiveAsync(ct);
         await over.PromoteAsync();
         await over.SwitchAsync();

@@ -51,7 +51,10 @@ static class Step
     /// <summary>12. The RFC's upgrade, visitors still held (R9.11).</summary>
     public const string Upgrade = "upgrade";
 
-    /// <summary>12'. What may run in one release only changes over: the old one's ends, then the new one's starts (PM-31).</summary>
+    /// <summary>12'. Crossover of a process type with several instances: an old one goes for each new one that is healthy, and one stays (PC-13).</summary>
+    public const string CrossOver = "crossover";
+
+    /// <summary>12". What may run in one release only changes over: the old one's ends, then the new one's starts (PM-31).</summary>
     public const string Exclusive = "exclusive";
 
     /// <summary>13. One rename: <c>deploy/current</c>.</summary>
@@ -79,5 +82,5 @@ static class Step
     public static readonly IReadOnlyList<string> Behind = [Retire, Prune, Notify];
 
     public static readonly IReadOnlyList<string> All =
-        [Leave, Fetch, CheckOut, Configure, Build, Seal, Bundle, Hold, Stop, BackUp, Restore, Release, Start, Healthy, Upgrade, Exclusive, Promote, Switch, Settle, Retire, Prune, Notify];
+        [Leave, Fetch, CheckOut, Configure, Build, Seal, Bundle, Hold, Stop, BackUp, Restore, Release, Start, Healthy, Upgrade, CrossOver, Exclusive, Promote, Switch, Settle, Retire, Prune, Notify];
 }

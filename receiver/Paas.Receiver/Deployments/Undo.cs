@@ -25,6 +25,7 @@ namespace Paas.Receiver.Deployments;
 [JsonDerivedType(typeof(ReloadDumps), "reload-dumps")]
 [JsonDerivedType(typeof(StopRelease), "stop-release")]
 [JsonDerivedType(typeof(StartExclusiveAgain), "start-exclusive-again")]
+[JsonDerivedType(typeof(FillUpAgain), "fill-up-again")]
 [JsonDerivedType(typeof(PointCurrentAt), "point-current-at")]
 [JsonDerivedType(typeof(TurnVisitorsBack), "turn-visitors-back")]
 abstract record Undo
@@ -218,6 +219,22 @@ sealed record StartExclusiveAgain(string Release, string Next) : Undo
         if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release)
         {
             await way.Launches.RescaleAsync(release);
+        }
+    }
+}
+
+/// <summary>The old release has all its instances again, in the places of those that had gone, and visitors meet it alone.</summary>
+sealed record FillUpAgain(string Release) : Undo
+{
+    public override async Task TakeBackAsync(WayBack way)
+    {
+        // After a restart nothing of it runs yet: the recovery brings up the whole of it.
+        if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release && way.Fleet.Running(way.Project).Contains(release.Id))
+        {
+            await way.Launches.RescaleAsync(release);
+            var verdict = await way.Fleet.HealthyAsync(way.Project, release.Id, CancellationToken.None);
+            way.Visitors.Meet(release);
+            way.Log.Detail(verdict.IsHealthy ? $"{release} runs with all its instances again" : $"{release} serves, not with all its instances: {verdict.Reason}");
         }
     }
 }

@@ -26,6 +26,12 @@ sealed partial class Visitors
     readonly Domains domains;
     readonly ILogger<Visitors> logger;
     readonly ConcurrentDictionary<string, Release> serving = new();
+
+    /// <summary>Who answers beside who serves, while instances change over one by one.</summary>
+    readonly ConcurrentDictionary<string, Release> joined = new();
+
+    /// <summary>Whoever looks at the instances tells the router what they saw before the next one looks: else an instance that has gone could come back.</summary>
+    readonly Lock telling = new();
     readonly ConcurrentDictionary<string, IReadOnlyList<string>> answering = new();
     readonly ConcurrentDictionary<string, Introduction> known = new();
 
@@ -143,20 +149,24 @@ sealed partial class Visitors
     public void Meet(Release release)
     {
         var project = release.Project;
-        serving[project.Key] = release;
-        var types = WebTypes(release.Id);
-        foreach (var gone in TypesOf(project).Except(types).Except(Web))
+        lock (telling)
         {
-            router.Remove(Key(project, gone));
-        }
+            serving[project.Key] = release;
+            joined.TryRemove(project.Key, out _);
+            var types = WebTypes(release.Id);
+            foreach (var gone in TypesOf(project).Except(types).Except(Web))
+            {
+                router.Remove(Key(project, gone));
+            }
 
-        answering[project.Key] = [.. types.Union(Web)];
-        foreach (var type in types)
-        {
-            Lead(project, type, Backends(project, release.Id, type));
-        }
+            answering[project.Key] = [.. types.Union(Web)];
+            foreach (var type in types)
+            {
+                Lead(project, type, Backends(project, release.Id, type));
+            }
 
-        LetIn(project);
+            LetIn(project);
+        }
     }
 
     /// <summary>Returns when nobody is being answered by this release any more, or at the deadline.</summary>
@@ -172,12 +182,16 @@ sealed partial class Visitors
     public Task DrainAsync(Release release, string type, IEnumerable<Runtimes.Backend> leavers, TimeSpan deadline) =>
         router.DrainAsync(Key(release.Project, type), [.. leavers.Select(Reachable)], deadline);
 
-    /// <summary>For a moment visitors of the project are answered by both (PM-63, PM-64).</summary>
+    /// <summary>Until <see cref="Meet"/> visitors of the project are answered by both (PM-63, PM-64), whichever instances they have.</summary>
     public void MeetBoth(Release old, Release next)
     {
-        foreach (var type in WebTypes(next.Id).Intersect(WebTypes(old.Id)))
+        lock (telling)
         {
-            router.Retarget(Key(next.Project, type), [.. Backends(old.Project, old.Id, type), .. Backends(next.Project, next.Id, type)]);
+            joined[next.Project.Key] = next;
+            foreach (var type in WebTypes(next.Id).Intersect(WebTypes(old.Id)))
+            {
+                router.Retarget(Key(next.Project, type), [.. Backends(old.Project, old.Id, type), .. Backends(next.Project, next.Id, type)]);
+            }
         }
     }
 
@@ -185,6 +199,7 @@ sealed partial class Visitors
     public void Close(Project project)
     {
         serving.TryRemove(project.Key, out _);
+        joined.TryRemove(project.Key, out _);
         foreach (var type in TypesOf(project))
         {
             router.Remove(Key(project, type));
@@ -218,6 +233,7 @@ sealed partial class Visitors
         }
 
         serving.TryRemove(project.Key, out _);
+        joined.TryRemove(project.Key, out _);
         router.Remove(Key(project, "web"));
         domains.Forget(project);
     }
@@ -235,6 +251,10 @@ sealed partial class Visitors
         [.. fleet.Backends(project, id, type).Select(Reachable)];
 
     static Backend Reachable(Runtimes.Backend backend) => new(backend.Address.Address.ToString(), backend.Address.Port);
+
+    /// <summary>The releases whose instances of a type visitors of the project meet: one, and for the time of a changeover a second.</summary>
+    List<Release> Answering(Project project, string type) => !serving.TryGetValue(project.Key, out var live) ? []
+        : joined.TryGetValue(project.Key, out var next) && WebTypes(live.Id).Contains(type) && WebTypes(next.Id).Contains(type) ? [live, next] : [live];
 
     Introduction? LiveOf(Project project) =>
         serving.TryGetValue(project.Key, out var live) ? known.GetValueOrDefault(live.Id.Value) : null;
@@ -274,15 +294,16 @@ sealed partial class Visitors
             return;
         }
 
-        var isLive = serving.TryGetValue(project.Key, out var live) && live.Id == id;
-        foreach (var type in changed.WebTypes)
+        lock (telling)
         {
-            var backends = Backends(project, id, type);
-            router.Switch(Key(changed.Release, type), backends);
-            if (isLive)
+            foreach (var type in changed.WebTypes)
             {
-                // Not a switch: that would let in whoever is held while the release is being stopped.
-                router.Retarget(Key(project, type), backends);
+                router.Switch(Key(changed.Release, type), Backends(project, id, type));
+                if (Answering(project, type) is var both && both.Exists(release => release.Id == id))
+                {
+                    // Not a switch: that would let in whoever is held while the release is being stopped.
+                    router.Retarget(Key(project, type), [.. both.SelectMany(release => Backends(project, release.Id, type))]);
+                }
             }
         }
     }

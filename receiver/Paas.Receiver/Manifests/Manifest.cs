@@ -48,6 +48,9 @@ sealed record Manifest
     /// <summary>Null means the default for this project.</summary>
     public Strategy? Strategy { get; init; }
 
+    /// <summary>The part of a process type's instances that crossover keeps answering, above 0 and at most 1.</summary>
+    public decimal BounceMargin { get; init; } = 1;
+
     public HealthCheck Health { get; init; } = new();
 
     /// <summary>Where visitors find it: Paasmaker's <c>hostnames</c> and our <c>paas: routes</c>.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Paas.Receiver.Projects;
 
 namespace Paas.Receiver.Manifests;
@@ -63,6 +64,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             Build = paas.Build,
             Run = paas.Run,
             Strategy = paas.Strategy,
+            BounceMargin = paas.BounceMargin,
             Addresses = [.. instances.SelectMany(instance => instance.Type.Hostnames.Select(host => new Address { Host = host, Type = instance.Type.Name })), .. paas.Routes.Select(route => route.Address)],
             Health = paas.Health.Timeout is null && instances.Max(instance => instance.StartTimeout) is { } longest ? paas.Health with { Timeout = longest } : paas.Health,
             Application = new Application
@@ -467,6 +469,8 @@ sealed record PaasSection
 {
     public Strategy? Strategy { get; init; }
 
+    public decimal BounceMargin { get; init; } = 1;
+
     public HealthCheck Health { get; init; } = new();
 
     public BuildSection Build { get; init; } = new([], null);
@@ -519,6 +523,12 @@ static class Additions
             }
         }
 
+        var margin = 1m;
+        if (paas.Text("bounce_margin_factor") is { } part && (!decimal.TryParse(part, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out margin) || margin is <= 0 or > 1))
+        {
+            paas.Mistake("bounce_margin_factor", $"{Mistakes.Quote(part)} is not a number above 0 and at most 1, such as 0.5");
+        }
+
         var health = new HealthCheck();
         if (paas.Section("health") is { } section)
         {
@@ -567,6 +577,6 @@ static class Additions
 
         var routes = paas.Sections("routes").Select(route => (RouteReader.Read(route, mistakes), route.Line)).ToList();
         paas.NoOthers();
-        return new PaasSection { Strategy = strategy, Health = health, Build = build, Run = run, Routes = routes };
+        return new PaasSection { Strategy = strategy, BounceMargin = margin, Health = health, Build = build, Run = run, Routes = routes };
     }
 }

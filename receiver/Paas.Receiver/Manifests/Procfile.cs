@@ -39,6 +39,7 @@ sealed class Procfile(Mistakes mistakes)
             PostDeployOnce = extras.PostDeployOnce,
             CronCommands = extras.Crons,
             Strategy = extras.Paas.Strategy,
+            BounceMargin = extras.Paas.BounceMargin,
             Health = extras.Health,
             Addresses = [.. extras.Paas.Routes.Select(route => route.Address)],
             Notices = extras.Notices(types.ConvertAll(one => one.Name)),

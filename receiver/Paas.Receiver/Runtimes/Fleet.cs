@@ -79,6 +79,29 @@ sealed partial class Fleet : IAsyncDisposable
         return fallen is null ? Verdict.Healthy : await fallen.FirstEnd.WaitAsync(ct);
     }
 
+    /// <summary>Waits until one instance of each type is healthy; or for the first of any that is not, and why.</summary>
+    public async Task<Verdict> FirstsHealthyAsync(Project project, ReleaseId release, CancellationToken ct)
+    {
+        var slots = SlotsOf(project, release);
+        var types = slots.Select(slot => slot.Type.Name).ToHashSet();
+        var tries = slots.ToDictionary(slot => (Task)slot.FirstVerdict, slot => slot.Type.Name);
+        await foreach (var came in Task.WhenEach(slots.Select(slot => slot.FirstVerdict)).WithCancellation(ct))
+        {
+            if (await came is { IsHealthy: false } unhealthy)
+            {
+                return unhealthy;
+            }
+
+            types.Remove(tries[came]);
+            if (types.Count == 0)
+            {
+                return Verdict.Healthy;
+            }
+        }
+
+        return slots.Length == 0 ? Verdict.Stopped : Verdict.Healthy;
+    }
+
     /// <summary>Healthy when every instance stays up for so long; else, at once, how the first that did not ended.</summary>
     public async Task<Verdict> SettleAsync(Project project, ReleaseId release, TimeSpan window, CancellationToken ct)
     {
@@ -152,6 +175,27 @@ sealed partial class Fleet : IAsyncDisposable
         recruits.ForEach(slot => slot.Begin());
         await LeaveAsync(project, release, leavers, drain);
         await Task.WhenAll(recruits.Select(slot => slot.Spawned));
+    }
+
+    /// <summary>
+    /// Gives up these places of a running release, and only for now: its quantities are as before, so <see cref="ScaleAsync"/> fills them again. Nothing is sent to their
+    /// instances any more when this returns; the task it returns is complete when they have ended.
+    /// </summary>
+    public Task GiveUp(Project project, ReleaseId release, string type, IReadOnlyCollection<int> numbers, Func<string, IReadOnlyList<Backend>, Task> drain)
+    {
+        List<Slot> leavers;
+        lock (recruiting)
+        {
+            if (!running.TryGetValue((project.Key, release), out var crew))
+            {
+                return Task.CompletedTask;
+            }
+
+            leavers = [.. crew.Slots.Where(slot => slot.Type.Name == type && numbers.Contains(slot.Number))];
+            running[(project.Key, release)] = crew with { Slots = [.. crew.Slots.Except(leavers)] };
+        }
+
+        return LeaveAsync(project, release, leavers, drain);
     }
 
     /// <summary>Ends what of a running release only the live one may have.</summary>

@@ -141,12 +141,12 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
                 runtime: {version: 1}
               - just a text
             services: {}
-            paas: {strategy: crosover, health: {path: up, timeout: soon}}
+            paas: {strategy: crosover, bounce_margin_factor: 1.5, health: {path: up, timeout: soon}}
             """);
 
         Assert.Equal(
             """
-            manifest.yml has 15 mistakes:
+            manifest.yml has 16 mistakes:
               line 1  manifest.format: a whole number from 0 to 2147483647 was expected, not 'one'
               line 2  aplication: is not known here; did you mean 'application'?
               line 4  application.nmae: is not known here; did you mean 'name'?
@@ -160,6 +160,7 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
               line 16  instances.2: a mapping was expected, not a single value
               line 17  services: a list was expected, not a mapping
               line 18  paas.strategy: 'crosover' is none of downthenup, upthendown, crossover, brutal; did you mean 'crossover'?
+              line 18  paas.bounce_margin_factor: '1.5' is not a number above 0 and at most 1, such as 0.5
               line 18  paas.health.path: 'up' is not a path like /up
               line 18  paas.health.timeout: a whole number from 1 to 86400 was expected, not 'soon'
             """,
@@ -277,7 +278,7 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
             {
               "name": "x", "env": {"SECRET": {"generator": "secret"}}, /* more */
               "formation": {"web": {"quantity": 3, "size": "standard-1x"}, "worker": {"quantity": 0}, "wroker": {}},
-              "paas": {"strategy": "crossover"},
+              "paas": {"strategy": "crossover", "bounce_margin_factor": 0.25},
             }
             """);
 
@@ -285,6 +286,7 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
 
         Assert.Equal([3, 0, 1], manifest.ProcessTypes.Select(type => type.Quantity));
         Assert.Equal(Strategy.Crossover, manifest.Strategy);
+        Assert.Equal(0.25m, manifest.BounceMargin);
         Assert.Equal("app.json: formation names 'wroker', which the Procfile does not; did you mean 'worker'?", Assert.Single(manifest.Notices));
     }
 
