@@ -69,6 +69,8 @@ static class CommandLine
                 Recursive = true,
             },
             ListHostsCommand.Create(surroundings),
+            LinkHostCommands.CreateLink(surroundings),
+            LinkHostCommands.CreateUnlink(surroundings),
             EnvironmentsCommand.Create(surroundings),
             InitEnvCommand.Create(surroundings),
             ChangeEnvCommand.Create(surroundings),

@@ -18,9 +18,20 @@ static class Listing
         }
         else
         {
-            Table.Write(surroundings.Out, [head, .. client.Read(text, type).Items.Select(row)]);
+            var page = client.Read(text, type);
+            Table.Write(surroundings.Out, [head, .. page.Items.Select(row)]);
+            await WarnAsync(page.Missing, surroundings);
         }
 
         return Exit.Done;
+    }
+
+    /// <summary>What is not in a list because somebody could not be asked.</summary>
+    public static async Task WarnAsync(IReadOnlyList<string>? missing, Surroundings surroundings)
+    {
+        foreach (var trouble in missing ?? [])
+        {
+            await surroundings.Error.WriteLineAsync($"corpus: {trouble} What is there is not listed.");
+        }
     }
 }

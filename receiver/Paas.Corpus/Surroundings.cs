@@ -7,7 +7,10 @@ sealed record Surroundings
 
     public required TextWriter Error { get; init; }
 
-    /// <summary>The same for bytes that are passed on as they are.</summary>
+    /// <summary>Standard input, read by lines.</summary>
+    public TextReader In { get; init; } = TextReader.Null;
+
+    /// <summary>Both outputs for bytes that are passed on as they are.</summary>
     public Stream RawOut { get; init; } = Stream.Null;
 
     public Stream RawError { get; init; } = Stream.Null;
@@ -35,6 +38,7 @@ sealed record Surroundings
     {
         Out = Console.Out,
         Error = Console.Error,
+        In = Console.In,
         RawOut = Console.OpenStandardOutput(),
         RawError = Console.OpenStandardError(),
         IsTheProcess = true,

@@ -8,6 +8,8 @@ namespace Paas.Receiver.Contract;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(Page<HostSummary>))]
+[JsonSerializable(typeof(HostSummary))]
+[JsonSerializable(typeof(HostOrder))]
 [JsonSerializable(typeof(Page<EnvironmentSummary>))]
 [JsonSerializable(typeof(EnvironmentSummary))]
 [JsonSerializable(typeof(EnvironmentOrder))]

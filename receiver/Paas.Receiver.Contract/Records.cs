@@ -1,31 +1,52 @@
 namespace Paas.Receiver.Contract;
 
 /// <summary>A part of a list. <see cref="Next"/> asks for what follows; null when this is the end.</summary>
-public sealed record Page<T>(IReadOnlyList<T> Items, string? Next = null);
+/// <param name="Missing">What could not be asked for its part, in words; null when nothing is missing.</param>
+public sealed record Page<T>(IReadOnlyList<T> Items, string? Next = null, IReadOnlyList<string>? Missing = null);
 
 /// <summary>A machine that environments are on.</summary>
 public sealed record HostSummary
 {
     public required string Name { get; init; }
 
+    /// <summary><c>here</c>, <c>reachable</c> or <c>unreachable</c>; of the last nothing is known but its URL.</summary>
+    public string? State { get; init; }
+
+    /// <summary>Why it is not reachable.</summary>
+    public string? Trouble { get; init; }
+
+    /// <summary>Where a linked host's receiver is; null for the one that answers.</summary>
+    public string? Url { get; init; }
+
+    /// <summary>Its receiver's.</summary>
+    public string? Version { get; init; }
+
     /// <summary>Where its receiver listens.</summary>
     public required IReadOnlyList<string> Addresses { get; init; }
 
+    /// <summary>Where its sshd listens; null where there is none.</summary>
+    public int? SshPort { get; init; }
+
     /// <summary>Applications answer at names below it.</summary>
-    public required string Domain { get; init; }
+    public string? Domain { get; init; }
 
     /// <summary>What a project's instances are on it: <c>process</c>.</summary>
-    public required string GuestType { get; init; }
+    public string? GuestType { get; init; }
 
     /// <summary>The platform types that may be made on it.</summary>
-    public required IReadOnlyList<string> Types { get; init; }
+    public IReadOnlyList<string>? Types { get; init; }
 
-    public required long FreeBytes { get; init; }
+    public long? FreeBytes { get; init; }
 
-    public required long TotalBytes { get; init; }
+    public long? TotalBytes { get; init; }
 
-    public required int Environments { get; init; }
+    public int? Environments { get; init; }
 }
+
+/// <summary>Links a host.</summary>
+/// <param name="Url"><c>https://HOST[:PORT]</c>, or <c>http://</c> on the same machine.</param>
+/// <param name="Token">An administrator's token there. Kept, never shown.</param>
+public sealed record HostOrder(string? Url = null, string? Token = null);
 
 /// <summary>A platform that projects live on.</summary>
 public sealed record EnvironmentSummary
@@ -43,6 +64,15 @@ public sealed record EnvironmentSummary
     public required bool IsDefault { get; init; }
 
     public required string Host { get; init; }
+
+    /// <summary>Its projects answer at names below it.</summary>
+    public string? Domain { get; init; }
+
+    /// <summary>Where git and the verbs are spoken to by ssh; null where there is no ssh.</summary>
+    public string? Ssh { get; init; }
+
+    /// <summary>Where git is spoken to by HTTP.</summary>
+    public string? Git { get; init; }
 
     public required IReadOnlyDictionary<string, string> Tags { get; init; }
 
@@ -70,7 +100,7 @@ public sealed record EnvironmentOrder(
 public sealed record EnvironmentChange(
     string? Mode = null, IReadOnlyDictionary<string, string>? Tags = null, int? QuotaGigabytes = null, string? ReleaseSource = null, string? ReleaseToken = null);
 
-/// <summary>A project that is there, and where to push to: paths on the same receiver.</summary>
+/// <summary>A project that is there, and where to push to: paths on the same receiver, whole URLs on a linked host.</summary>
 public sealed record ProjectMade(string Environment, string Name, string Url, string Repository, string PillarRepository, bool IsNew);
 
 /// <summary>A project in a list of them.</summary>

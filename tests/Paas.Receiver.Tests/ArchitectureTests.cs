@@ -14,7 +14,7 @@ public class ArchitectureTests
     [
         ["Api", "Web", "GitHttp", "Ssh", "Hooks", "ServiceControl", "Registry"],
         ["Deployments", "LogDrains", "Crons"],
-        ["Buildpacks", "Archives", "Runtimes", "Routing", "BackingServices", "Notifications"],
+        ["Buildpacks", "Archives", "Runtimes", "Routing", "BackingServices", "Notifications", "Hosts"],
         ["Releases", "Toolchains"],
         ["Git", "Access", "Manifests", "Certificates"],
         ["Projects", "Logs"],

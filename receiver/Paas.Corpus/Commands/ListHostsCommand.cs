@@ -17,19 +17,38 @@ static class ListHostsCommand
             IReadOnlyList<Target> targets = accounts.Count > 0
                 ? [.. accounts.Select(account => Target.At(account.Nickname, surroundings))]
                 : [Target.Of(parsed, null, surroundings)];
-            var rows = new List<IReadOnlyList<string>> { (string[])["ENDPOINT", "HOST", "ADDRESS", "DOMAIN", "GUESTS", "FREE", "ENVIRONMENTS"] };
+            var rows = new List<IReadOnlyList<string>> { (string[])["ENDPOINT", "HOST", "STATE", "VERSION", "ADDRESS", "DOMAIN", "GUESTS", "FREE", "ENVIRONMENTS"] };
+            var code = Exit.Done;
             foreach (var target in targets)
             {
                 using var client = new ReceiverClient(target, surroundings);
-                var text = await client.GetTextAsync("api/v1/hosts", ct);
+                string text;
+                try
+                {
+                    text = await client.GetTextAsync("api/v1/hosts", ct);
+                }
+                catch (CorpusException e) when (targets.Count > 1)
+                {
+                    // One of several that is down must not hide the others.
+                    await surroundings.Error.WriteLineAsync($"corpus: {e.Message}");
+                    code = e.ExitCode;
+                    continue;
+                }
+
                 if (parsed.GetValue(json))
                 {
                     await surroundings.Out.WriteLineAsync(text);
                     continue;
                 }
 
-                rows.AddRange(client.Read(text, ContractJson.Default.PageHostSummary).Items.Select(host => (string[])[
-                    target.Endpoint.Authority, host.Name, string.Join(',', host.Addresses), $"*.{host.Domain}", host.GuestType, Words.Bytes(host.FreeBytes), $"{host.Environments}"]));
+                var hosts = client.Read(text, ContractJson.Default.PageHostSummary).Items;
+                rows.AddRange(hosts.Select(host => (string[])[
+                    target.Endpoint.Authority, host.Name, host.State ?? "here", host.Version ?? "-", string.Join(',', host.Addresses), host.Domain is { } domain ? $"*.{domain}" : "-", host.GuestType ?? "-",
+                    Words.Bytes(host.FreeBytes), host.Environments is { } count ? $"{count}" : "-"]));
+                foreach (var host in hosts.Where(host => host.Trouble is not null))
+                {
+                    await surroundings.Error.WriteLineAsync($"corpus: {host.Trouble}");
+                }
             }
 
             if (!parsed.GetValue(json))
@@ -37,7 +56,7 @@ static class ListHostsCommand
                 Table.Write(surroundings.Out, rows);
             }
 
-            return Exit.Done;
+            return code;
         });
         return command;
     }

@@ -21,7 +21,9 @@ static class StatusCommand
             }
             else if (target.Project is null)
             {
-                Show(client.Read(text, ContractJson.Default.PageProjectSummary), surroundings.Out);
+                var page = client.Read(text, ContractJson.Default.PageProjectSummary);
+                Show(page, surroundings.Out);
+                await Listing.WarnAsync(page.Missing, surroundings);
             }
             else
             {

@@ -20,7 +20,7 @@ sealed class ProblemException(int status, string detail) : Exception(detail)
 /// Everything below <c>/api/</c> passes here first: nobody unknown gets further, bodies are small, and whatever goes wrong ends as one kind of
 /// document.
 /// </summary>
-sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog audit, Pace pace, Versions versions, RepeatedOrders repeated, ILogger<ApiDoor> logger)
+sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog audit, Pace pace, Versions versions, RepeatedOrders repeated, Neighbours neighbours, ILogger<ApiDoor> logger)
 {
     /// <summary>Bytes. Orders are a line or two.</summary>
     const long LargestBody = 64 * 1024;
@@ -42,6 +42,7 @@ sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog au
             limit.MaxRequestBodySize = LargestBody;
         }
 
+        Task ServeAsync(HttpContext request) => neighbours.ServeAsync(request, next);
         try
         {
             var caller = await IdentifyAsync(context);
@@ -49,11 +50,11 @@ sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog au
             context.Features.Set(new Asker(caller, caller.CameFrom ?? AddressOf(context)));
             if (RepeatedOrders.Concerns(context))
             {
-                await repeated.ServeAsync(context, caller, next);
+                await repeated.ServeAsync(context, caller, ServeAsync);
             }
             else
             {
-                await versions.ServeAsync(context, next);
+                await versions.ServeAsync(context, ServeAsync);
             }
 
             if (context.Response is { HasStarted: false, StatusCode: >= 400, ContentType: null })
@@ -118,6 +119,8 @@ sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog au
                 return AnswerAsync(context, problem.Status, problem.Message);
             case Refusal refusal:
                 return AnswerAsync(context, StatusCodes.Status409Conflict, refusal.Message);
+            case Hosts.HostTroubleException host:
+                return AnswerAsync(context, StatusCodes.Status502BadGateway, host.Message);
             case ThrottledException throttled:
                 context.Response.Headers.RetryAfter = throttled.RetryAfterSeconds.ToString();
                 return AnswerAsync(context, StatusCodes.Status429TooManyRequests, throttled.Message);

@@ -12,6 +12,9 @@ static class ApiEndpoints
         .AddSingleton<Pace>()
         .AddSingleton<Versions>()
         .AddSingleton<RepeatedOrders>()
+        .AddSingleton<Hosts.HostLinks>()
+        .AddSingleton<Hosts.HostCalls>()
+        .AddSingleton<Neighbours>()
         .AddOpenApi("v1", description => description.ShouldInclude = route => route.RelativePath?.StartsWith("api/", StringComparison.Ordinal) == true)
         .AddSingleton<Desk>()
         .AddSingleton<Credentials>()
@@ -35,6 +38,7 @@ static class ApiEndpoints
         app.MapGet("/manifest.schema.json", () => Results.File(Path.Combine(AppContext.BaseDirectory, "manifest.schema.json"), "application/schema+json"));
         app.MapOpenApi();
         var api = app.MapGroup("/api/v1");
+        api.MapHosts();
         api.MapEnvironments();
         api.MapProjects();
         api.MapReleases();

@@ -19,8 +19,8 @@ static class DomainEndpoints
         {
             var found = desk.Project(context, environment, project, Permission.View);
             return TypedResults.Ok(new DomainList(domains.InMaintenance(found), [.. visitors.AddressesOf(found).Select(one => SummaryOf(one.Type, one.Wish, domains.Of(found)))]));
-        });
-        api.MapPut("/projects/{environment}/{project}/domains/{host}", Put);
+        }).ThroughLinks();
+        api.MapPut("/projects/{environment}/{project}/domains/{host}", Put).ThroughLinks();
         api.MapDelete("/projects/{environment}/{project}/domains/{host}", (string environment, string project, string host, string? path, HttpContext context, Desk desk, Visitors visitors, Domains domains) =>
         {
             var found = desk.Project(context, environment, project, Permission.ApplicationRouting);
@@ -31,7 +31,7 @@ static class DomainEndpoints
 
             visitors.Reconsider(found);
             return TypedResults.NoContent();
-        });
+        }).ThroughLinks();
         api.MapPut("/projects/{environment}/{project}/maintenance", (string environment, string project, MaintenanceOrder order, HttpContext context, Desk desk, Visitors visitors, Domains domains) =>
         {
             var found = desk.Project(context, environment, project, Permission.ApplicationRouting);

@@ -18,46 +18,50 @@ sealed record ThisHost(IPAddress Address, string Domain, string Root, IReadOnlyL
     public int? SshPort { get; init; }
 }
 
-/// <summary>Hosts, environments and the making and destroying of projects (R2.2, R13.5, R15.2 to R15.7). </summary>
+/// <summary>Environments and the making and destroying of projects (R2.2, R13.5, R15.3 to R15.7).</summary>
 static class EnvironmentEndpoints
 {
     public static void MapEnvironments(this RouteGroupBuilder api)
     {
-        api.MapGet("/hosts", (ThisHost host, ProjectStore projects) => TypedResults.Ok(new Page<HostSummary>([Of(host, projects)]))).WithName("hosts.list");
+        api.MapGet("/environments", async (HttpContext context, Desk desk, ThisHost host, Neighbours neighbours) =>
+        {
+            var there = await neighbours.ListAsync(context, "environments", ContractJson.Default.PageEnvironmentSummary, neighbours.Of);
+            return TypedResults.Ok(new Page<EnvironmentSummary>(
+                [.. desk.VisibleEnvironments(context).Select(environment => Of(environment, context, desk, host)), .. there.Items], Missing: there.Missing));
+        }).WithName("environments.list");
 
-        api.MapGet("/environments", (HttpContext context, Desk desk, ThisHost host) =>
-            TypedResults.Ok(new Page<EnvironmentSummary>([.. desk.VisibleEnvironments(context).Select(environment => Of(environment, context, desk, host))]))).WithName("environments.list");
-
-        api.MapPost("/environments", Create).WithName("environments.make");
+        api.MapPost("/environments", CreateAsync).WithName("environments.make");
 
         api.MapGet("/environments/{environment}", (string environment, HttpContext context, Desk desk, ThisHost host) =>
-            TypedResults.Ok(Of(desk.Environment(context, environment), context, desk, host))).WithName("environments.show");
+            TypedResults.Ok(Of(desk.Environment(context, environment), context, desk, host))).WithName("environments.show").ThroughLinks();
 
-        api.MapPatch("/environments/{environment}", Change).WithName("environments.change");
+        api.MapPatch("/environments/{environment}", Change).WithName("environments.change").ThroughLinks();
 
         api.MapDelete("/environments/{environment}", async (string environment, HttpContext context, Desk desk, Demolition demolition) =>
         {
             var found = desk.Environment(context, environment);
             await demolition.DestroyAsync(found, desk.Allowed(context, Permission.WorkspaceDelete, found.Name).Caller.Name);
             return TypedResults.NoContent();
-        }).WithName("environments.destroy");
+        }).WithName("environments.destroy").ThroughLinks();
 
-        api.MapPut("/projects/{environment}/{project}", MakeAsync).WithName("projects.make");
+        api.MapPut("/projects/{environment}/{project}", MakeAsync).WithName("projects.make").ThroughLinks();
 
         api.MapDelete("/projects/{environment}/{project}", async (string environment, string project, HttpContext context, Desk desk, Demolition demolition) =>
         {
             var found = desk.Project(context, environment, project, Permission.ApplicationDelete);
             await demolition.DestroyAsync(found, Desk.AskerOf(context).Caller.Name);
             return TypedResults.NoContent();
-        }).WithName("projects.destroy");
+        }).WithName("projects.destroy").ThroughLinks();
     }
 
-    static IResult Create(EnvironmentOrder order, HttpContext context, Desk desk, ThisHost host, ProjectStore projects, AccessNotices notices)
+    static async Task<IResult> CreateAsync(EnvironmentOrder order, HttpContext context, Desk desk, ThisHost host, ProjectStore projects, Neighbours neighbours, AccessNotices notices)
     {
         desk.Allowed(context, Permission.WorkspaceEdit);
         if (order.Host is { Length: > 0 } wanted && wanted != host.Name && wanted != "localhost")
         {
-            throw new Refusal($"There is no host '{wanted}': there is {host.Name}.");
+            var there = await neighbours.MakeAsync(context, order);
+            notices.Tell(context, there);
+            return Results.Json(there, ContractJson.Default.EnvironmentSummary, statusCode: StatusCodes.Status201Created);
         }
 
         var typeName = order.Type ?? "";
@@ -107,25 +111,9 @@ static class EnvironmentEndpoints
             notices.Tell(context, made);
         }
 
-        var path = $"/git/{(place.IsDefault ? "" : $"{place.Name}/")}{name}";
+        var path = $"/git/{PathOf(place)}{name}";
         var answer = new ProjectMade(place.Name.Value, name.Value, visitors.Url(made), $"{path}.git", $"{path}/pillar.git", isNew);
         return Results.Json(answer, ContractJson.Default.ProjectMade, statusCode: isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK);
-    }
-
-    static HostSummary Of(ThisHost host, ProjectStore projects)
-    {
-        var disk = new DriveInfo(host.Root);
-        return new HostSummary
-        {
-            Name = host.Name,
-            Addresses = [host.Address.ToString()],
-            Domain = host.Domain,
-            GuestType = "process",
-            Types = [.. host.Types.Select(Word)],
-            FreeBytes = disk.AvailableFreeSpace,
-            TotalBytes = disk.TotalSize,
-            Environments = projects.Environments().Count,
-        };
     }
 
     static EnvironmentSummary Of(Environment environment, HttpContext context, Desk desk, ThisHost host) => new()
@@ -136,11 +124,16 @@ static class EnvironmentEndpoints
         Mode = Word(environment.Mode),
         IsDefault = environment.IsDefault,
         Host = host.Name,
+        Domain = environment.IsDefault ? host.Domain : $"{environment.Name}.{host.Domain}",
+        Ssh = host.SshPort is { } port ? $"ssh://{Desk.AskerOf(context).Caller.User ?? "USER"}@{context.Request.Host.Host}:{port}/{PathOf(environment)}" : null,
+        Git = $"{context.Request.Scheme}://{context.Request.Host}/git/{PathOf(environment)}",
         Tags = environment.Tags,
         QuotaGigabytes = environment.QuotaGigabytes,
         ReleaseSource = environment.ReleaseSource,
         Projects = desk.Visible(context).Count(project => project.Environment.Name == environment.Name),
     };
+
+    static string PathOf(Environment environment) => environment.IsDefault ? "" : $"{environment.Name}/";
 
     static SortedDictionary<string, string> Sorted(IReadOnlyDictionary<string, string> tags) =>
         new(tags.ToDictionary(tag => tag.Key, tag => tag.Value ?? ""), StringComparer.Ordinal);
@@ -149,6 +142,6 @@ static class EnvironmentEndpoints
 
     static Mode ModeOf(string text) => Environment.ModeOf(text) ?? throw new Refusal($"'{text}' is no mode: there are editable, cooking and final.");
 
-    static string Word<T>(T value)
+    public static string Word<T>(T value)
         where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 }

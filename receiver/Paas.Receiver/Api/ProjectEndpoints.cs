@@ -11,11 +11,14 @@ static class ProjectEndpoints
 {
     public static void MapProjects(this RouteGroupBuilder api)
     {
-        api.MapGet("/projects", (HttpContext context, Desk desk, Summaries summaries) =>
-            TypedResults.Ok(new Page<ProjectSummary>([.. desk.Visible(context).Select(summaries.Of)])));
+        api.MapGet("/projects", async (HttpContext context, Desk desk, Summaries summaries, Neighbours neighbours) =>
+        {
+            var there = await neighbours.ListAsync(context, "projects", ContractJson.Default.PageProjectSummary, neighbours.Of);
+            return TypedResults.Ok(new Page<ProjectSummary>([.. desk.Visible(context).Select(summaries.Of), .. there.Items], Missing: there.Missing));
+        });
 
         api.MapGet("/projects/{environment}/{project}", (string environment, string project, HttpContext context, Desk desk, Summaries summaries) =>
-            TypedResults.Ok(summaries.StatusOf(desk.Project(context, environment, project, Permission.View))));
+            TypedResults.Ok(summaries.StatusOf(desk.Project(context, environment, project, Permission.View)))).ThroughLinks();
 
         api.MapGet("/projects/{environment}/{project}/config", ConfigAsync);
     }

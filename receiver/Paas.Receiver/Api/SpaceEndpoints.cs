@@ -12,14 +12,14 @@ static class SpaceEndpoints
     public static void MapSpace(this RouteGroupBuilder api)
     {
         api.MapGet("/projects/{environment}/{project}/space", (string environment, string project, HttpContext context, Desk desk, Space space) =>
-            Shown(space, desk.Project(context, environment, project, Permission.View))).WithName("space.show");
+            Shown(space, desk.Project(context, environment, project, Permission.View))).WithName("space.show").ThroughLinks();
 
         api.MapPut("/projects/{environment}/{project}/space", (string environment, string project, QuotaOrder order, HttpContext context, Desk desk, Space space) =>
         {
             var found = Bounded(context, desk, environment, project);
             space.SetQuota(found, order.QuotaGigabytes);
             return Shown(space, found);
-        }).WithName("space.set");
+        }).WithName("space.set").ThroughLinks();
 
         api.MapPost("/projects/{environment}/{project}/enlarge", (string environment, string project, SizeOrder order, HttpContext context, Desk desk, Space space) =>
         {
@@ -27,7 +27,7 @@ static class SpaceEndpoints
             RefuseOtherSizes(order);
             _ = space.Enlarge(found);
             return Shown(space, found);
-        }).WithName("space.enlarge");
+        }).WithName("space.enlarge").ThroughLinks();
 
         api.MapPost("/projects/{environment}/{project}/trim", (string environment, string project, SizeOrder order, HttpContext context, Desk desk, Space space) =>
         {
@@ -35,7 +35,7 @@ static class SpaceEndpoints
             RefuseOtherSizes(order);
             _ = space.Trim(found);
             return Shown(space, found);
-        }).WithName("space.trim");
+        }).WithName("space.trim").ThroughLinks();
     }
 
     // Whoever shares out an environment's room, not whoever fills it.
