@@ -77,6 +77,13 @@ public class Rollbacks(ITestOutputHelper output)
         var directory = Directory.ResolveLinkTarget(Path.Combine(subject.Directory, "deploy", "current"), returnFinalTarget: true)!.FullName;
         _ = await GoLiveAsync(subject, 2, withData: false);
         Directory.Delete(directory, recursive: true);
+        foreach (var moment in new[] { "before", "after" })
+        {
+            receiver.Arm($"fail:{Step.CheckOut}:{moment}");
+            Assert.Equal(nameof(Outcome.RolledBack), await RollBackAsync(receiver, "gone", 1));
+        }
+
+        receiver.Arm(null);
 
         Assert.Equal(nameof(Outcome.Live), await RollBackAsync(receiver, "gone", 1));
 
@@ -95,8 +102,7 @@ public class Rollbacks(ITestOutputHelper output)
         var failures = new List<string>();
         var steps = new[]
         {
-            Step.CheckOut, Step.Hold, Step.Stop, Step.BackUp, Step.Restore, Step.Release, Step.Start, Step.Healthy, Step.Upgrade, Step.Promote, Step.Switch, Step.Settle, Step.Retire,
-            Step.Prune, Step.Notify,
+            Step.Hold, Step.Stop, Step.BackUp, Step.Restore, Step.Release, Step.Start, Step.Healthy, Step.Upgrade, Step.Promote, Step.Switch, Step.Settle, Step.Retire, Step.Prune, Step.Notify,
         };
         foreach (var fault in steps.SelectMany(step => new[] { $"{what}:{step}:before", $"{what}:{step}:after" }))
         {

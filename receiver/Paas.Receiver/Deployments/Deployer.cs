@@ -135,6 +135,12 @@ sealed partial class Deployer(
             untidy = e.Message;
         }
 
+        if (release.Mode != Mode.Editable)
+        {
+            // Whether they were to follow or not: where they did already that is found out at once.
+            copies.Show(release, pillarBefore: null);
+        }
+
         var steps = new Steps(journal, deployment.ReleaseId, deployment.Log, CancellationToken.None, journal.Steps(deployment.ReleaseId).Count);
         return Join(untidy, await TidyUpAsync(deployment, release, steps));
     }
