@@ -30,6 +30,8 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(RestoreOrder))]
 [JsonSerializable(typeof(TaskOrder))]
 [JsonSerializable(typeof(Page<BackupSummary>))]
+[JsonSerializable(typeof(DoctorOrder))]
+[JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(SpaceSummary))]
 [JsonSerializable(typeof(QuotaOrder))]
 [JsonSerializable(typeof(SizeOrder))]

@@ -608,3 +608,17 @@ public sealed record DrainSummary(long Id, string Url, long Sent, string? Troubl
 
 /// <summary>A drain that is wanted: <c>syslog://</c>, <c>syslog+tls://</c>, <c>http://</c> or <c>https://</c>.</summary>
 public sealed record DrainOrder(string? Url = null);
+
+/// <summary>An examination that also puts right what is safe.</summary>
+/// <param name="Repositories">Every git repository is read whole.</param>
+public sealed record DoctorOrder(bool Repositories = false);
+
+/// <summary>What an examination of the receiver found.</summary>
+/// <param name="Healthy">Nothing wants anybody to act.</param>
+public sealed record DoctorReport(bool Healthy, IReadOnlyList<DoctorFinding> Findings);
+
+/// <summary>One thing that was looked at.</summary>
+/// <param name="Area">One word, such as <c>disk</c>.</param>
+/// <param name="Severity"><c>fine</c>, <c>note</c>, <c>mended</c>, <c>warning</c> or <c>problem</c>.</param>
+/// <param name="Remedy">What would put it right.</param>
+public sealed record DoctorFinding(string Area, string Severity, string Message, string? Remedy = null);

@@ -8,6 +8,7 @@ using Paas.Receiver.Certificates;
 using Paas.Receiver.Crons;
 using Paas.Receiver.Containers;
 using Paas.Receiver.Deployments;
+using Paas.Receiver.Diagnostics;
 using Paas.Receiver.Git;
 using Paas.Receiver.GitHttp;
 using Paas.Receiver.Hooks;
@@ -176,6 +177,19 @@ services.AddSingleton(provider => new Drains(
     root.Database, provider.GetRequiredService<ProjectStore>(),
     new InstanceLogs(provider.GetRequiredService<FleetSettings>().Logs, TimeProvider.System), TimeProvider.System, provider.GetRequiredService<ILogger<Drains>>()));
 services.AddHostedService(provider => provider.GetRequiredService<Drains>());
+
+// Who looks over all of it.
+services.AddSingleton(provider => new DoctorSettings
+{
+    Root = options.Root,
+    State = options.State,
+    Doors = options.Doors,
+    Certificates = () => options.TlsListen is null ? [] : provider.GetRequiredService<CertificateStore>().Ends,
+});
+services.AddSingleton<MachineChecks>();
+services.AddSingleton<RecordChecks>();
+services.AddSingleton<ServiceChecks>();
+services.AddSingleton<Doctor>();
 
 // The doors.
 services.AddSingleton<PushCheck>((_, _, _) => Task.FromResult<IReadOnlyList<string>>([]));

@@ -98,6 +98,27 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_TLS_LISTEN</c>: the same as <c>PAAS_LISTEN</c> over TLS; null is off.</summary>
     public IPEndPoint? TlsListen { get; init; }
 
+    /// <summary>What should answer where, with what it says first where it speaks first.</summary>
+    public IReadOnlyList<(string Name, IPEndPoint At, string? Greeting)> Doors
+    {
+        get
+        {
+            var doors = new List<(string, IPEndPoint, string?)> { ("git, API and applications", Listen, null) };
+            void Add(string name, IPEndPoint? at, string? greeting)
+            {
+                if (at is not null)
+                {
+                    doors.Add((name, at, greeting));
+                }
+            }
+
+            Add("applications", RouterListen, null);
+            Add("HTTPS", TlsListen, null);
+            Add("ssh", SshListen, "SSH-");
+            return doors;
+        }
+    }
+
     /// <summary><c>PAAS_CERTIFICATES</c>: a directory of certificates and keys, beside the receiver's own.</summary>
     public string? Certificates { get; init; }
 

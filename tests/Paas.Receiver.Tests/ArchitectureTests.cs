@@ -13,6 +13,7 @@ public class ArchitectureTests
     static readonly string[][] Floors =
     [
         ["Api", "Web", "GitHttp", "Ssh", "Hooks", "ServiceControl", "Registry"],
+        ["Diagnostics", "ServerBackups"],
         ["Deployments", "LogDrains", "Crons"],
         ["Buildpacks", "Archives", "Runtimes", "Routing", "BackingServices", "Notifications", "Hosts"],
         ["Releases", "Toolchains"],

@@ -48,6 +48,7 @@ static class ApiEndpoints
         api.MapPipelines();
         api.MapSessions();
         api.MapSpace();
+        api.MapDoctor();
         api.MapApplicationLogs();
         api.MapRun();
         api.MapDomains();

@@ -65,6 +65,10 @@ sealed partial class CertificateStore : IDisposable
     /// <summary>From when to when the certificate for this name is valid; null when there is none.</summary>
     public (DateTimeOffset From, DateTimeOffset To)? ValidityOf(string name) => Find(name) is { } found ? (found.NotBefore, found.NotAfter) : null;
 
+    /// <summary>Every name that there is a certificate for, and until when it is good.</summary>
+    public IReadOnlyList<(string Name, DateTimeOffset NotAfter)> Ends =>
+        [.. Volatile.Read(ref held).Select(pair => (pair.Key, pair.Value.NotAfter)).OrderBy(pair => pair.Key, StringComparer.Ordinal)];
+
     /// <summary>Reads what has changed.</summary>
     public void Refresh()
     {

@@ -39,6 +39,9 @@ sealed partial class ToolchainShelf(IReadOnlyList<string> homes, string searchPa
     public IReadOnlyList<string> Places =>
         [.. from home in homes from language in Languages.Values from place in language.Places select Path.GetFullPath(Path.Combine(home, place[..place.IndexOf("{v}", StringComparison.Ordinal)])).TrimEnd('/')];
 
+    /// <summary>The languages that are looked for.</summary>
+    public static IReadOnlyCollection<string> Known => Languages.Keys;
+
     /// <summary>Every version of a language, the highest first; empty for a language that is not here.</summary>
     public Task<IReadOnlyList<Toolchain>> VersionsAsync(string language) => known.GetOrAdd(language, LookAsync);
 

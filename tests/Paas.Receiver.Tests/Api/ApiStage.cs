@@ -9,6 +9,7 @@ using Paas.Receiver.Archives;
 using Paas.Receiver.BackingServices;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Deployments;
+using Paas.Receiver.Diagnostics;
 using Paas.Receiver.Git;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
@@ -65,7 +66,7 @@ sealed class ApiStage : IAsyncDisposable
     public static async Task<ApiStage> OpenAsync()
     {
         var root = Directory.CreateTempSubdirectory("api").FullName;
-        var state = Directory.CreateDirectory(Path.Combine(root, "state")).FullName;
+        var state = Directory.CreateDirectory(Path.Combine(root, "state"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
         var hooks = Directory.CreateDirectory(Path.Combine(root, "hooks")).FullName;
         var database = Database.OpenOrCreate(Path.Combine(state, "receiver.db"));
         var environment = new Projects.Environment(Projects.EnvironmentName.Parse("local"), Guid.Empty, EnvironmentType.Staging, Mode.Cooking, root, IsDefault: true);
@@ -137,6 +138,11 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Marks>()
             .AddSingleton<Pipelines>()
             .AddSingleton<Demolition>()
+            .AddSingleton(new DoctorSettings { Root = root, State = state })
+            .AddSingleton<MachineChecks>()
+            .AddSingleton<RecordChecks>()
+            .AddSingleton<ServiceChecks>()
+            .AddSingleton<Doctor>()
             .AddApi(new ThisHost(IPAddress.Loopback, "localhost", root, Enum.GetValues<EnvironmentType>()));
         var app = builder.Build();
         app.MapApi();
