@@ -12,10 +12,12 @@ using Paas.Receiver.Diagnostics;
 using Paas.Receiver.Git;
 using Paas.Receiver.GitHttp;
 using Paas.Receiver.Hooks;
+using Paas.Receiver.ImageStore;
 using Paas.Receiver.Notifications;
 using Paas.Receiver.LogDrains;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
+using Paas.Receiver.Registry;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
@@ -89,6 +91,7 @@ if (options.Ldap is not null)
 
 services.AddSingleton<IReadOnlyList<IPasswordSource>>(provider =>
     options.Ldap is null ? [provider.GetRequiredService<Passwords>()] : [provider.GetRequiredService<Passwords>(), provider.GetRequiredService<LdapDirectory>()]);
+services.AddSingleton<RegistryCredentials>();
 services.AddSingleton<Gatekeeper>();
 services.AddSingleton<RepositoryGate>();
 
@@ -109,6 +112,7 @@ services.AddSingleton(new Engine(options.Docker));
 services.AddSingleton(new OwnThings(options.Root));
 services.AddSingleton<ImageBuilder>();
 services.AddSingleton<ImageBundler>();
+services.AddSingleton(provider => new RegistryServer(options.State, options.Registry, TimeProvider.System, provider.GetRequiredService<ILogger<RegistryServer>>()));
 services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(
@@ -199,6 +203,7 @@ services.AddSingleton(provider => PushHooks.Of(
 services.AddSingleton<Sessions>();
 services.AddSingleton<ServiceRecords>();
 services.AddSingleton<ServiceControlDoor>();
+services.AddSingleton<RegistryDoor>();
 services.AddSingleton<LargeFilesDoor>();
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
@@ -260,6 +265,7 @@ app.Use(async (context, next) =>
 });
 GitHttpEndpoints.Map(app);
 ServiceControlDoor.Map(app);
+RegistryDoor.Map(app);
 app.MapInstanceReports();
 app.MapApi();
 

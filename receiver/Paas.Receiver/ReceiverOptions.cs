@@ -146,6 +146,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_KEEP_SIZE</c>, megabytes: kept releases with their archives and backups go beyond it, but never the two newest; null counts releases only.</summary>
     public int? KeepSize { get; init; }
 
+    /// <summary><c>PAAS_REGISTRY</c>: the address of a registry that keeps what is pushed to <c>/v2/</c>, and that nobody but the receiver reaches; null starts one.</summary>
+    public Uri? Registry { get; init; }
+
     /// <summary><c>DOCKER_HOST</c>: where the Docker engine of this machine listens. Nothing is wrong when it does not.</summary>
     public EngineAddress Docker { get; init; } = EngineAddress.Usual;
 
@@ -215,6 +218,7 @@ sealed record ReceiverOptions
             KeepSize = string.IsNullOrEmpty(configuration["PAAS_KEEP_SIZE"]) ? null : Number(configuration, "PAAS_KEEP_SIZE", 1, mistakes, 100_000_000),
             Telling = TellingOptions.From(configuration, configuration["PAAS_DOMAIN"] ?? "localhost", mistakes),
             Ldap = LdapOf(configuration, mistakes),
+            Registry = RegistryOf(configuration["PAAS_REGISTRY"], mistakes),
             Docker = EngineOf(configuration["DOCKER_HOST"], mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
@@ -259,6 +263,22 @@ sealed record ReceiverOptions
 
         mistakes.Add($"DOCKER_HOST: '{text}' is {EngineAddress.Rule}");
         return EngineAddress.Usual;
+    }
+
+    static Uri? RegistryOf(string? text, List<string> mistakes)
+    {
+        if (text is not { Length: > 0 })
+        {
+            return null;
+        }
+
+        if (Uri.TryCreate(text, UriKind.Absolute, out var address) && address is { Scheme: "http" or "https", AbsolutePath: "/", Query: "", UserInfo: "" })
+        {
+            return address;
+        }
+
+        mistakes.Add($"PAAS_REGISTRY: '{text}' is no address like http://127.0.0.1:5000/");
+        return null;
     }
 
     static BuildNetwork Network(string? text, List<string> mistakes)

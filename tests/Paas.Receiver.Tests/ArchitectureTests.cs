@@ -15,7 +15,7 @@ public class ArchitectureTests
         ["Api", "Web", "GitHttp", "Ssh", "Hooks", "ServiceControl", "Registry"],
         ["Diagnostics", "ServerBackups"],
         ["Deployments", "LogDrains", "Crons"],
-        ["Buildpacks", "Archives", "Runtimes", "Routing", "BackingServices", "Notifications", "Hosts"],
+        ["Buildpacks", "Archives", "ImageStore", "Runtimes", "Routing", "BackingServices", "Notifications", "Hosts"],
         ["Releases", "Toolchains"],
         ["Git", "Access", "Manifests", "Certificates"],
         ["Projects", "Logs"],

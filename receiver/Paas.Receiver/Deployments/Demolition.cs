@@ -1,5 +1,6 @@
 using Paas.Receiver.Access;
 using Paas.Receiver.BackingServices;
+using Paas.Receiver.ImageStore;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Runtimes;
@@ -12,7 +13,7 @@ namespace Paas.Receiver.Deployments;
 /// leaves it as it was; from there on the next start removes the rest.
 /// </summary>
 sealed partial class Demolition(
-    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, MarkStore marks, DeploymentLogs logs, ILogger<Demolition> logger)
+    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, MarkStore marks, DeploymentLogs logs, RegistryServer registry, RegistryCredentials credentials, ILogger<Demolition> logger)
 {
     readonly Lock turn = new();
     Task deleted = Task.CompletedTask;
@@ -80,6 +81,8 @@ sealed partial class Demolition(
         secrets.Forget(project);
         services.Forget(project);
         marks.Forget(project);
+        credentials.Forget(project);
+        registry.Forget(project);
         fleet.Forget(project);
         logs.Forget(project);
         projects.Cleared(gone);

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http.Features;
 using Paas.Receiver.Access;
 using Paas.Receiver.Deployments;
+using Paas.Receiver.ImageStore;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Runtimes;
@@ -15,7 +16,8 @@ namespace Paas.Receiver.ServiceControl;
 /// and read every body as JSON, so there are no others here: 200, 201, 400, 403, 404, 405, and 500 with a body.
 /// </summary>
 sealed partial class ServiceControlDoor(
-    Sessions sessions, ProjectStore projects, Demolition demolition, ServiceRecords records, ReleaseStore releases, Fleet fleet, Journal journal, Proxies proxies, AuditLog audit, ILogger<ServiceControlDoor> logger)
+    Sessions sessions, ProjectStore projects, Demolition demolition, ServiceRecords records, ReleaseStore releases, Fleet fleet, Journal journal, Proxies proxies, AuditLog audit,
+    RegistryServer registry, RegistryCredentials credentials, ILogger<ServiceControlDoor> logger)
 {
     const long LargestBody = 256 * 1024;
     const int LongestFullName = 32;
@@ -124,7 +126,17 @@ sealed partial class ServiceControlDoor(
                 answer["logs"] = LogsOf(project, Count(request, "tail", 20, MostLines), Count(request, "streams", 1, 100));
                 return answer;
             case "docker":
-                throw new ServiceControlException(StatusCodes.Status404NotFound, "This receiver has no registry for images.");
+                if (registry.WhyNot is { } why)
+                {
+                    throw new ServiceControlException(StatusCodes.Status404NotFound, why);
+                }
+
+                // Both name the same host and port, or docker does not find for the push what it kept at the login.
+                answer["repo_uri"] = $"{request.Host}/{Links.FullName(project)}";
+                answer["proxy_endpoint"] = $"{request.Scheme}://{request.Host}";
+                answer["user"] = Links.FullName(project);
+                answer["password"] = credentials.Issue(project, mayPush: true);
+                return answer;
             default:
                 throw new ServiceControlException(StatusCodes.Status400BadRequest, "view is status, logs or docker.");
         }

@@ -102,6 +102,8 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<ImageBuilder>()
             .AddSingleton<ImageBundler>()
             .AddSingleton<ReleaseImages>()
+            .AddSingleton<Access.RegistryCredentials>()
+            .AddSingleton(new ImageStore.RegistryServer(state, null, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<ImageStore.RegistryServer>.Instance))
             .AddSingleton<Fleet>()
             .AddSingleton(new RouterOptions())
             .AddSingleton<Router>()

@@ -1,0 +1,349 @@
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Paas.Receiver.Processes;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Storage;
+
+namespace Paas.Receiver.ImageStore;
+
+/// <summary>
+/// Images that were pushed here, kept by Debian's docker-registry, which is started when the first one is asked for and listens on a unix socket in a directory of the
+/// receiver's own: whoever wants something of it comes through the receiver. Or by one that is configured.
+/// </summary>
+sealed partial class RegistryServer : IAsyncDisposable
+{
+    const string Program = "docker-registry";
+    const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    /// <summary>Bytes of a socket's path that every kernel takes.</summary>
+    const int LongestSocket = 100;
+
+    static readonly TimeSpan StartTime = TimeSpan.FromSeconds(20);
+    static readonly TimeSpan StopTime = TimeSpan.FromSeconds(10);
+
+    readonly string directory;
+    readonly Uri? upstream;
+    readonly TimeProvider time;
+    readonly ILogger logger;
+    readonly HttpClient http;
+    readonly SemaphoreSlim turn = new(1, 1);
+    ChildProcess? child;
+    Task reading = Task.CompletedTask;
+    int inside;
+    volatile bool isCleaningDue;
+    volatile bool isClosed;
+
+    /// <param name="state">The receiver's own directory; ours is <c>registry</c> in it.</param>
+    /// <param name="upstream">A registry that only the receiver reaches; null starts one.</param>
+    public RegistryServer(string state, Uri? upstream, TimeProvider time, ILogger<RegistryServer> logger)
+    {
+        directory = Path.Combine(state, "registry");
+        this.upstream = upstream;
+        this.time = time;
+        this.logger = logger;
+        http = new HttpClient(new SocketsHttpHandler { ConnectCallback = upstream is null ? ConnectAsync : null, UseProxy = false, UseCookies = false, AllowAutoRedirect = false, PooledConnectionIdleTimeout = TimeSpan.FromSeconds(5) })
+        {
+            BaseAddress = upstream ?? new Uri("http://registry/"),
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+    }
+
+    /// <summary>Null when images can be kept here; else what is missing, in a sentence.</summary>
+    public string? WhyNot =>
+        upstream is not null || Found() is not null && Socket.Length <= LongestSocket ? null
+        : Socket.Length > LongestSocket ? $"This receiver keeps no images: {Socket} is longer than {LongestSocket} characters."
+        : "This receiver keeps no images: docker-registry is not installed.";
+
+    string Configuration => Path.Combine(directory, "config.yml");
+
+    string Socket => Path.Combine(directory, "socket");
+
+    string PidFile => Path.Combine(directory, "pid");
+
+    string Data => Path.Combine(directory, "data");
+
+    public static string RepositoryOf(Project project) => project.Key;
+
+    /// <summary>One request, while nothing is cleaned up.</summary>
+    /// <exception cref="IOException">The registry cannot be started.</exception>
+    public async Task<T> AskAsync<T>(Func<HttpClient, Task<T>> ask, CancellationToken ct)
+    {
+        await turn.WaitAsync(ct);
+        try
+        {
+            await StartAsync(ct);
+            Interlocked.Increment(ref inside);
+        }
+        finally
+        {
+            turn.Release();
+        }
+
+        try
+        {
+            return await ask(http);
+        }
+        finally
+        {
+            if (Interlocked.Decrement(ref inside) == 0 && isCleaningDue)
+            {
+                _ = CleanAsync();
+            }
+        }
+    }
+
+    /// <summary>Digest of the manifest that a tag leads to now; null when there is none.</summary>
+    public Task<string?> DigestAsync(Project project, string tag, CancellationToken ct) => AskAsync(
+        async client =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Head, $"v2/{RepositoryOf(project)}/manifests/{Uri.EscapeDataString(tag)}");
+            foreach (var type in (string[])["application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json"])
+            {
+                request.Headers.Accept.ParseAdd(type);
+            }
+
+            using var answer = await client.SendAsync(request, ct);
+            return answer.IsSuccessStatusCode && answer.Headers.TryGetValues("Docker-Content-Digest", out var digests) ? digests.First() : null;
+        },
+        ct);
+
+    /// <summary>All images of a project go; their bytes follow when nobody is pushing.</summary>
+    public void Forget(Project project)
+    {
+        if (upstream is not null)
+        {
+            _ = DeleteManifestsAsync(project);
+            return;
+        }
+
+        var kept = Path.Combine(Data, "docker", "registry", "v2", "repositories", RepositoryOf(project));
+        if (Directory.Exists(kept))
+        {
+            DirectoryHandle.Delete(kept);
+            isCleaningDue = true;
+            _ = CleanAsync();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        isClosed = true;
+        await turn.WaitAsync();
+        try
+        {
+            await StopAsync();
+        }
+        finally
+        {
+            turn.Release();
+        }
+
+        http.Dispose();
+    }
+
+    /// <summary>Of a registry that is not ours; its own rules say when the bytes go.</summary>
+    async Task DeleteManifestsAsync(Project project)
+    {
+        try
+        {
+            using var list = await http.GetAsync($"v2/{RepositoryOf(project)}/tags/list");
+            if (!list.IsSuccessStatusCode)
+            {
+                return;
+            }
+
+            using var document = JsonDocument.Parse(await list.Content.ReadAsByteArrayAsync());
+            var tags = document.RootElement.TryGetProperty("tags", out var found) && found.ValueKind == JsonValueKind.Array ? found.EnumerateArray().Select(tag => tag.GetString()!).ToList() : [];
+            foreach (var tag in tags)
+            {
+                if (await DigestAsync(project, tag, CancellationToken.None) is { } digest)
+                {
+                    using var gone = await http.DeleteAsync($"v2/{RepositoryOf(project)}/manifests/{digest}");
+                }
+            }
+        }
+        catch (Exception e) when (e is HttpRequestException or JsonException)
+        {
+            Log.NotCleaned(logger, e.Message);
+        }
+    }
+
+    /// <summary>Takes what no image needs any more off the disk; the registry must not run meanwhile, and is started again by who asks next.</summary>
+    async Task CleanAsync()
+    {
+        await turn.WaitAsync();
+        try
+        {
+            if (!isCleaningDue || Volatile.Read(ref inside) > 0 || isClosed)
+            {
+                return; // whoever leaves last does it
+            }
+
+            isCleaningDue = false;
+            await StopAsync();
+            Prepare();
+            var (code, said) = await RunAsync("garbage-collect", "--delete-untagged", Configuration);
+            if (code != 0)
+            {
+                Log.NotCleaned(logger, said);
+            }
+        }
+        catch (Exception e) when (e is IOException or System.ComponentModel.Win32Exception or UnauthorizedAccessException)
+        {
+            // Tried again with the next deletion.
+            Log.NotCleaned(logger, e.Message);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    async Task StartAsync(CancellationToken ct)
+    {
+        ObjectDisposedException.ThrowIf(isClosed, this);
+        if (upstream is not null || child is not null && !child.WaitAsync(CancellationToken.None).IsCompleted)
+        {
+            return;
+        }
+
+        if (WhyNot is { } why)
+        {
+            throw new IOException(why);
+        }
+
+        await StopAsync();
+        Prepare();
+        await EndLeftoverAsync();
+        File.Delete(Socket);
+        child = new Command(Found()!, "serve", Configuration) { OwnGroup = true }.Start();
+        child.Input.Close();
+        AtomicFile.Write(PidFile, $"{child.Id}\n");
+        reading = Task.WhenAll(child.ReadAllAsync(child.Output), SayAsync(child));
+        var begun = time.GetTimestamp();
+        while (!await AnswersAsync(ct))
+        {
+            if (child.WaitAsync(CancellationToken.None).IsCompleted || time.GetElapsedTime(begun) > StartTime)
+            {
+                throw new IOException("docker-registry does not come up; the receiver's log says why.");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(10), time, ct);
+        }
+    }
+
+    async Task StopAsync()
+    {
+        if (child is { } running)
+        {
+            child = null;
+            await running.StopAsync(StopTime);
+            await reading;
+            await running.DisposeAsync();
+        }
+    }
+
+    async Task<bool> AnswersAsync(CancellationToken ct)
+    {
+        try
+        {
+            using var answer = await http.GetAsync("v2/", ct);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    void Prepare()
+    {
+        Directory.CreateDirectory(directory, Private);
+        File.SetUnixFileMode(directory, Private);
+        Directory.CreateDirectory(Data, Private);
+
+        // JSON is YAML, and needs nothing to be escaped by hand.
+        AtomicFile.Write(Configuration, JsonSerializer.Serialize(new
+        {
+            version = "0.1",
+            log = new { level = "warn" },
+            storage = new { filesystem = new { rootdirectory = Data }, delete = new { enabled = true } },
+            http = new { net = "unix", addr = Socket, secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32)), relativeurls = true },
+        }));
+        File.SetUnixFileMode(Configuration, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    }
+
+    /// <summary>One that outlived a receiver which was killed would go on writing below the same directory.</summary>
+    async Task EndLeftoverAsync()
+    {
+        if (!File.Exists(PidFile) || !int.TryParse((await File.ReadAllTextAsync(PidFile)).Trim(), out var process) || !IsOurs(process))
+        {
+            return;
+        }
+
+        PosixSignals.Send(process, PosixSignals.Kill);
+        for (var tries = 0; tries < 250 && IsOurs(process); tries++)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(20), time);
+        }
+    }
+
+    bool IsOurs(int process)
+    {
+        try
+        {
+            return Encoding.UTF8.GetString(File.ReadAllBytes($"/proc/{process}/cmdline")).Contains(Configuration, StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false; // gone
+        }
+    }
+
+    static async Task<(int Code, string Said)> RunAsync(params string[] arguments)
+    {
+        await using var cleaning = new Command("nice", ["-n", "10", Found()!, .. arguments]).Start();
+        cleaning.Input.Close();
+        var (output, error) = (cleaning.ReadAllAsync(cleaning.Output), cleaning.ReadAllAsync(cleaning.Error));
+        var code = await cleaning.WaitAsync(CancellationToken.None);
+        await output;
+        return (code, (await error).Trim());
+    }
+
+    async Task SayAsync(ChildProcess of)
+    {
+        using var reader = new StreamReader(of.Error);
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            Log.Says(logger, line);
+        }
+    }
+
+    async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken ct)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(Socket), ct);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    static string? Found() => Command.CleanEnvironment["PATH"].Split(':').Select(place => Path.Combine(place, Program)).FirstOrDefault(File.Exists);
+
+    static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Debug, Message = "docker-registry: {Line}")]
+        public static partial void Says(ILogger logger, string line);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "What no image needs any more could not be removed: {Why}")]
+        public static partial void NotCleaned(ILogger logger, string why);
+    }
+}
