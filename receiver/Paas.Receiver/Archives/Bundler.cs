@@ -61,7 +61,7 @@ sealed class Bundler
         UnpackAsync(file, directory, archiveDigest, null, UnpackLimits.Own, ct);
 
     /// <summary>
-    /// Unpacks a <c>.tar.zst</c>, <c>.tar.gz</c> or <c>.tar.xz</c> into a directory that must not exist yet, and which appears whole or not at all (not flushed). Returns the content digest.
+    /// Unpacks a <c>.tar.zst</c>, <c>.tar.gz</c>, <c>.tar.xz</c> or <c>.zip</c> into a directory that must not exist yet, and which appears whole or not at all (not flushed). Returns the content digest.
     /// The file's digest is checked before anything of it is read as an archive. Whatever an archive says, nothing is written outside the directory.
     /// </summary>
     /// <param name="archiveDigest">Null only for a file that nobody has vouched for.</param>
@@ -234,6 +234,16 @@ sealed class Bundler
         var magic = new byte[6];
         var known = await archive.ReadAtLeastAsync(magic, magic.Length, throwOnEndOfStream: false, ct);
         archive.Position = 0;
+        if (IsZip(magic.AsSpan(0, known)))
+        {
+            return await OwnThread.RunAsync(() =>
+            {
+                using var tar = new ZipAsTar(archive, limits);
+                using var unpacking = new Unpacking(tar, directory, archive.Length, limits, ct);
+                return unpacking.Run();
+            });
+        }
+
         var command = Decompressor(magic.AsSpan(0, known));
         await using var child = Start(command);
         Widen(child.Input);
@@ -269,11 +279,14 @@ sealed class Bundler
         }
     }
 
+    // A local header, or the end of an archive without any.
+    static bool IsZip(ReadOnlySpan<byte> magic) => magic.StartsWith("PK\x03\x04"u8) || magic.StartsWith("PK\x05\x06"u8);
+
     static Command Decompressor(ReadOnlySpan<byte> magic) =>
         magic.StartsWith((ReadOnlySpan<byte>)[0x28, 0xB5, 0x2F, 0xFD]) ? new Command("zstd", "-q", "-dc", "--memory=256MB")
         : magic.StartsWith((ReadOnlySpan<byte>)[0x1F, 0x8B]) ? new Command("gzip", "-dc")
         : magic.StartsWith((ReadOnlySpan<byte>)[0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) ? new Command("xz", "-dc", "--memlimit=256MiB")
-        : throw new Refusal("The file is no .tar.zst, .tar.gz or .tar.xz archive.");
+        : throw new Refusal("The file is no .tar.zst, .tar.gz, .tar.xz or .zip archive.");
 
     static long Feed(FileStream archive, Stream input)
     {
