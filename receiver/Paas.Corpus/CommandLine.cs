@@ -80,6 +80,7 @@ static class CommandLine
             StatusCommand.Create(surroundings),
             ReleasesCommand.Create(surroundings),
             PromoteCommand.Create(surroundings),
+            ImportCommand.Create(surroundings),
             SigningKeyCommand.Create(surroundings),
             RollbackCommand.Create(surroundings),
             BackupCommand.Create(surroundings),

@@ -98,6 +98,23 @@ sealed class ReceiverClient : IDisposable
         return text.Length == 0 ? null : Read(text, answerType);
     }
 
+    /// <summary>
+    /// Sends a file, however long that takes. A connection that breaks is tried once more under the same key: what arrived whole is not taken twice.
+    /// </summary>
+    /// <param name="digest">Its SHA-256.</param>
+    public async Task<AcceptedWork> SendFileAsync(string path, FileStream file, byte[] digest, CancellationToken ct)
+    {
+        var key = Guid.NewGuid().ToString();
+        try
+        {
+            return await SendFileAsync(path, file, digest, key, ct);
+        }
+        catch (HttpRequestException)
+        {
+            return await Reached(() => SendFileAsync(path, file, digest, key, ct), ct);
+        }
+    }
+
     /// <summary>Sets something.</summary>
     public Task PutAsync<TOrder>(string path, TOrder order, JsonTypeInfo<TOrder> orderType, CancellationToken ct) =>
         SendAsync(HttpMethod.Put, path, order, orderType, ContractJson.Default.Problem, ct);
@@ -238,6 +255,21 @@ sealed class ReceiverClient : IDisposable
                     break;
             }
         }
+    }
+
+    async Task<AcceptedWork> SendFileAsync(string path, FileStream file, byte[] digest, string key, CancellationToken ct)
+    {
+        // Of its own for each try: content that is sent closes what it was read from.
+        await using var content = new FileStream(file.Name, FileMode.Open, FileAccess.Read);
+        using var request = new HttpRequestMessage(HttpMethod.Post, path)
+        {
+            Content = new StreamContent(content) { Headers = { ContentType = new("application/octet-stream"), ContentLength = content.Length } },
+        };
+        request.Headers.ExpectContinue = true; // who is not let in need not send it all
+        request.Headers.TryAddWithoutValidation("Idempotency-Key", key);
+        request.Content.Headers.TryAddWithoutValidation("Content-Digest", $"sha-256=:{Convert.ToBase64String(digest)}:");
+        using var answer = await SendAsync(request, HttpCompletionOption.ResponseContentRead, ct);
+        return Read(await answer.Content.ReadAsStringAsync(ct), ContractJson.Default.AcceptedWork);
     }
 
     async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, HttpCompletionOption completion, CancellationToken ct)

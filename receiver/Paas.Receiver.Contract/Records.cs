@@ -193,6 +193,9 @@ public sealed record ReleaseSummary
     /// <summary>Its directory and archive are gone; no rollback leads to it.</summary>
     public bool Pruned { get; init; }
 
+    /// <summary>Its archive was made elsewhere and taken over; it may be promoted although it never served.</summary>
+    public bool Imported { get; init; }
+
     public string? ArchiveDigest { get; init; }
 
     public long? ArchiveBytes { get; init; }

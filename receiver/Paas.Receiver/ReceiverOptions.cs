@@ -80,6 +80,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_MAX_PUSH</c>, megabytes: what is larger is refused; null is no limit.</summary>
     public int? MaxPush { get; init; }
 
+    /// <summary><c>PAAS_MAX_IMPORT</c>, megabytes: the largest archive that may be sent to be imported.</summary>
+    public int MaxImport { get; init; } = 5000;
+
     /// <summary><c>PAAS_TRUSTED_PROXIES</c>: comma separated addresses and networks; what these say in <c>X-Forwarded-For</c> is believed.</summary>
     public IReadOnlyList<IPNetwork> TrustedProxies { get; init; } = [];
 
@@ -201,6 +204,7 @@ sealed record ReceiverOptions
                 : [System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile), "/opt", "/usr/local", "/usr/local/lib", "/usr/lib"],
             Buildpacks = [.. (configuration["PAAS_BUILDPACKS"] ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
                 .Select(directory => Existing("PAAS_BUILDPACKS", directory, Directory.Exists(directory), mistakes))],
+            MaxImport = Number(configuration, "PAAS_MAX_IMPORT", 5000, mistakes),
             MaxPush = string.IsNullOrEmpty(configuration["PAAS_MAX_PUSH"]) ? null : Number(configuration, "PAAS_MAX_PUSH", 1, mistakes),
             TrustedProxies = Networks(configuration, "PAAS_TRUSTED_PROXIES", mistakes),
             Users = UsersOf(configuration["PAAS_USERS"], mistakes),

@@ -42,6 +42,7 @@ static class ApiEndpoints
         api.MapEnvironments();
         api.MapProjects();
         api.MapReleases();
+        api.MapImport();
         api.MapDeployments();
         api.MapData();
         api.MapMarks();

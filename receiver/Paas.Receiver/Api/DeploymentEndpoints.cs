@@ -72,7 +72,7 @@ static class DeploymentEndpoints
         return Watch(queue.Submit(request).Id);
     }
 
-    static Accepted<AcceptedWork> Watch(string id)
+    public static Accepted<AcceptedWork> Watch(string id)
     {
         var accepted = new AcceptedWork(id, $"/api/v1/deployments/{id}", $"/api/v1/deployments/{id}/log");
         return TypedResults.Accepted(accepted.Url, accepted);

@@ -89,9 +89,17 @@ sealed class RepeatedOrders(Database database, TimeProvider time)
 
     static async Task<string> DigestAsync(HttpContext context)
     {
-        context.Request.EnableBuffering();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}\n"));
+        if (context.GetEndpoint()?.Metadata.GetMetadata<StreamedBody>() is not null)
+        {
+            // A file is not read twice: what it is its sender must say, and the route holds it against that.
+            hash.AppendData(context.Request.Headers["Content-Digest"] is { Count: > 0 } named ? Encoding.UTF8.GetBytes(named.ToString())
+                : throw new ProblemException(StatusCodes.Status400BadRequest, $"{Header} with a file takes its Content-Digest."));
+            return Convert.ToHexStringLower(hash.GetHashAndReset());
+        }
+
+        context.Request.EnableBuffering();
         var buffer = new byte[16 * 1024];
         int read;
         while ((read = await context.Request.Body.ReadAsync(buffer, context.RequestAborted)) > 0)

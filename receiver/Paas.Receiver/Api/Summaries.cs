@@ -128,6 +128,7 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
         LiveAt = release.LiveAt,
         IsCurrent = release.Id == current,
         Pruned = release.Pruned,
+        Imported = release.Imported,
         ArchiveDigest = release.ArchiveDigest,
         ArchiveBytes = release.ArchiveBytes,
         ContentDigest = release.ContentDigest,

@@ -60,8 +60,8 @@ sealed class DirectorySource(string directory) : IReleaseSource
         {
             var record = JsonSerializer.Deserialize<Record>(File.ReadAllBytes(file.FullName), JsonSerializerOptions.Web);
             // A name that leads elsewhere is no archive of this directory.
-            return record is { Project: { } named, Commit: { } commit, LiveAt: not null, ContentDigest: { } content, Archive: { File: { } name, Sha256: { } digest } archive }
-                && named == project.Value && name == Path.GetFileName(name) && File.Exists(Path.Combine(release, name))
+            return record is { Project: { } named, Commit: { } commit, ContentDigest: { } content, Archive: { File: { } name, Sha256: { } digest } archive }
+                && (record.LiveAt is not null || record.Imported) && named == project.Value && name == Path.GetFileName(name) && File.Exists(Path.Combine(release, name))
                 && (wanted.Commit is null || wanted.Commit == commit) && (wanted.Number is null || wanted.Number == record.Release)
                 ? new Offer(
                     new Provenance(named, commit, digest, content), record.Signature is { Key: { } key, Value: { } value } ? new Signature(key, value) : null,
@@ -78,7 +78,7 @@ sealed class DirectorySource(string directory) : IReleaseSource
         }
     }
 
-    sealed record Record(string? Project, int Release, string? Commit, DateTimeOffset? LiveAt, string? ContentDigest, ArchiveRecord? Archive, SignatureRecord? Signature, ArchiveRecord? Image = null);
+    sealed record Record(string? Project, int Release, string? Commit, DateTimeOffset? LiveAt, bool Imported, string? ContentDigest, ArchiveRecord? Archive, SignatureRecord? Signature, ArchiveRecord? Image = null);
 
     sealed record ArchiveRecord(string? File, string? Sha256, long Bytes);
 

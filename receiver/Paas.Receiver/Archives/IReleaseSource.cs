@@ -34,7 +34,7 @@ interface IReleaseSource
     /// <summary>For people.</summary>
     string Name { get; }
 
-    /// <summary>The newest release that fits, was live there and still has its archive; null when there is none.</summary>
+    /// <summary>The newest release that fits, was live there (or was imported) and still has its archive; null when there is none.</summary>
     /// <exception cref="Refusal">The source cannot be asked; says why.</exception>
     Task<Offer?> FindAsync(ProjectName project, WantedRelease wanted, CancellationToken ct);
 

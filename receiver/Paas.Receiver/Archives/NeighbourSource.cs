@@ -33,7 +33,7 @@ sealed class NeighbourSource(ProjectStore projects, ReleaseStore releases, Envir
     {
         var current = wanted is { Commit: null, Number: null } ? releases.CurrentId(project) : null;
         return releases.List(project).FirstOrDefault(release =>
-            release is { LiveAt: not null, Pruned: false, ArchiveDigest: not null, ContentDigest: not null }
+            release.IsOnOffer
             && (wanted.Commit is null ? wanted.Number is null ? release.Id == current : release.Number == wanted.Number : release.Commit == wanted.Commit)
             && File.Exists(release.ArchiveFile));
     }

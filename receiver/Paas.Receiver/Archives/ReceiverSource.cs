@@ -149,7 +149,7 @@ sealed class ReceiverSource : IReleaseSource, IDisposable
     }
 
     static bool Fits(ReleaseSummary release, WantedRelease wanted) =>
-        release is { LiveAt: not null, Pruned: false, ArchiveDigest: not null, ContentDigest: not null, ArchiveBytes: > 0 }
+        (release.LiveAt is not null || release.Imported) && release is { Pruned: false, ArchiveDigest: not null, ContentDigest: not null, ArchiveBytes: > 0 }
         && (wanted.Commit is null ? wanted.Number is null ? release.IsCurrent : release.Number == wanted.Number : release.Commit == wanted.Commit);
 
     Offer OfferOf(ProjectName project, ReleaseSummary release, string place) => new(

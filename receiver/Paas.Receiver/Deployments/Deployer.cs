@@ -10,7 +10,7 @@ namespace Paas.Receiver.Deployments;
 /// Runs one deployment by its mode's workflow; on failure walks the ways back; records, tells. The one place that catches everything.
 /// </summary>
 sealed partial class Deployer(
-    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, FinalWorkflow final, EditableWorkflow editable, RollbackWorkflow rollback, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
+    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, FinalWorkflow final, EditableWorkflow editable, RollbackWorkflow rollback, ImportWorkflow import, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
     Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, WorkingCopies copies, Announcing announcing, Space space, ILogger<Deployer> logger)
 {
     /// <summary>Runs it to its end. Never throws: one deployment must never be able to stop another.</summary>
@@ -35,16 +35,17 @@ sealed partial class Deployer(
             housekeeping.RefuseIfDiskIsFull(project);
             Housekeeping.RefuseIfDataIsReadOnly(project);
             await MendAsync(project, log);
-            if (deployment.Request.Kind is DeploymentKind.Push or DeploymentKind.Mark or DeploymentKind.Redeploy or DeploymentKind.Reconfigure)
+            if (deployment.Request.Kind is DeploymentKind.Push or DeploymentKind.Mark or DeploymentKind.Redeploy or DeploymentKind.Reconfigure or DeploymentKind.Import)
             {
                 space.MakeRoom(project, log);
             }
 
             journal.Start(id, old?.Id);
             var run = new Run(deployment, old, steps, undo);
-            if (Upkeep.Is(deployment.Request.Kind))
+            var onlyImports = ImportWorkflow.Is(run) && !run.Request.Wishes.Deploy;
+            if (onlyImports || Upkeep.Is(deployment.Request.Kind))
             {
-                var done = await upkeep.RunAsync(run, ct);
+                var done = onlyImports ? await import.RunAsync(run, ct) : await upkeep.RunAsync(run, ct);
                 steps.Report();
                 log.Result(done);
                 outcome = Outcome.Done;
@@ -242,6 +243,11 @@ sealed partial class Deployer(
             await editable.LeaveAsync(run, ct);
         }
 
+        if (ImportWorkflow.Is(run))
+        {
+            return await import.DeployAsync(run, ct);
+        }
+
         if (request.Kind == DeploymentKind.Promote)
         {
             return await final.RunAsync(run, new WantedRelease(request.NewCommit, request.TargetRelease), ct);
@@ -253,7 +259,7 @@ sealed partial class Deployer(
 
     /// <summary>What came as an archive comes again as one; everything else as it was asked for, or as its environment has it.</summary>
     static Mode ModeOf(Run run) =>
-        run.Request.Kind == DeploymentKind.Promote || (run.Request.Kind is not (DeploymentKind.Push or DeploymentKind.Mark) && run.Old is { Mode: Mode.Final }) ? Mode.Final : run.Request.Mode ?? run.Project.Environment.Mode;
+        run.Request.Kind is DeploymentKind.Promote or DeploymentKind.Import || (run.Request.Kind is not (DeploymentKind.Push or DeploymentKind.Mark) && run.Old is { Mode: Mode.Final }) ? Mode.Final : run.Request.Mode ?? run.Project.Environment.Mode;
 
     /// <summary>What an earlier deployment could not take back is taken back now: nothing is deployed onto a state that is neither old nor new.</summary>
     async Task MendAsync(Project project, Logs.LogStream log)

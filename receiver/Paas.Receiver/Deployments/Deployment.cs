@@ -42,6 +42,9 @@ enum DeploymentKind
     /// <summary>Brand-new instances of a release that runs.</summary>
     Restart,
 
+    /// <summary>An archive that was made elsewhere is taken over, and made live where that is asked for.</summary>
+    Import,
+
     /// <summary>A commit that a ref marks for this environment; the ref stays whatever becomes of it.</summary>
     Mark,
 }

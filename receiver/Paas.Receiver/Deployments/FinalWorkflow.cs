@@ -19,15 +19,30 @@ sealed class FinalWorkflow(
     /// <param name="wanted">Of which release the archive is asked for.</param>
     public async Task<(Release Release, string? Untidy)> RunAsync(Run run, WantedRelease wanted, CancellationToken ct)
     {
-        var (project, steps, log) = (run.Project, run.Steps, run.Log);
-        steps.LookAt("pillar");
-        var pillarCommit = await launches.PillarCommitAsync(run.Request, ct);
-        _ = await launches.PillarAsync(project, pillarCommit, tree: null, run.Request.Wishes, ct);
+        var pillarCommit = await ConfigurationAsync(run, ct);
 
         // What cannot be had, and what nobody vouches for, is refused before anything is touched.
-        steps.LookAt("archive");
-        var (source, offer) = await sources.FindAsync(project, wanted, run.Request.Wishes.Source, ownFirst: run.Request.Kind == DeploymentKind.Redeploy, ct);
+        run.Steps.LookAt("archive");
+        var (source, offer) = await sources.FindAsync(run.Project, wanted, run.Request.Wishes.Source, ownFirst: run.Request.Kind == DeploymentKind.Redeploy, ct);
         using var open = source as IDisposable;
+        return await RunAsync(run, source, offer, pillarCommit, ct);
+    }
+
+    /// <summary>The same with an archive that is at hand.</summary>
+    public async Task<(Release Release, string? Untidy)> RunAsync(Run run, IReleaseSource source, Offer offer, CancellationToken ct) =>
+        await RunAsync(run, source, offer, await ConfigurationAsync(run, ct), ct);
+
+    async Task<string?> ConfigurationAsync(Run run, CancellationToken ct)
+    {
+        run.Steps.LookAt("pillar");
+        var pillarCommit = await launches.PillarCommitAsync(run.Request, ct);
+        _ = await launches.PillarAsync(run.Project, pillarCommit, tree: null, run.Request.Wishes, ct);
+        return pillarCommit;
+    }
+
+    async Task<(Release Release, string? Untidy)> RunAsync(Run run, IReleaseSource source, Offer offer, string? pillarCommit, CancellationToken ct)
+    {
+        var (project, steps, log) = (run.Project, run.Steps, run.Log);
         var origin = offer.Provenance;
         signatures.Verify(origin, offer.Signature, source.Name);
         log.Title($"Deploying {origin.Commit[..8]} to {project} from {offer.Title}");
@@ -97,7 +112,7 @@ sealed class FinalWorkflow(
         });
 
         await bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct);
-        return (release, run.Request.Kind == DeploymentKind.Promote ? await FollowAsync(release, offer) : null);
+        return (release, run.Request.Kind is DeploymentKind.Promote or DeploymentKind.Import ? await FollowAsync(release, offer) : null);
     }
 
     static Task<bool> FetchAsync(IReleaseSource source, Offer offer, string file, CancellationToken ct)

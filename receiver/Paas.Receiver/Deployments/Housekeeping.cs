@@ -52,8 +52,13 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations for
         var project = live.Project;
         var wentLive = madeLive ? journal.WentLive(project).Append(new WentLive(deployment, live.Id)).ToList() : journal.WentLive(project);
         ReleaseId[] needed = [deployment, .. journal.BackupsByHand(project).Take(keep)];
-        IReadOnlyList<ReleaseId> kept = [.. WithinBytes(project, Retention.Keep(wentLive, keep + 1, live.Id), wentLive, live.Id).Union(formations.Started(project)).Union(fleet.Running(project))];
-        foreach (var release in releases.List(project).Where(release => release is { LiveAt: not null, Pruned: false } && !kept.Contains(release.Id)))
+        var there = releases.List(project).Where(release => !release.Pruned).ToList();
+        var imported = there.Where(release => release is { Imported: true, LiveAt: null }).Take(keep + 1).Select(release => release.Id);
+        IReadOnlyList<ReleaseId> kept =
+        [
+            .. WithinBytes(project, Retention.Keep(wentLive, keep + 1, live.Id), wentLive, live.Id).Union(imported).Union(formations.Started(project)).Union(fleet.Running(project)),
+        ];
+        foreach (var release in there.Where(release => (release.HasServed || release.Imported) && !kept.Contains(release.Id)))
         {
             releases.MarkPruned(release);
             fleet.Forget(project, release.Id);
@@ -144,6 +149,7 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations for
             by = deployment.Request.By,
             madeAt = release.MadeAt,
             liveAt = release.LiveAt,
+            imported = release.Imported,
             contentDigest = release.ContentDigest,
             archive = release.ArchiveDigest is null ? null : new { file = Path.GetFileName(release.ArchiveFile), sha256 = release.ArchiveDigest, bytes = release.ArchiveBytes },
             image = release.ImageDigest is null ? null : new { file = Path.GetFileName(release.ImageFile), sha256 = release.ImageDigest, bytes = release.ImageBytes },

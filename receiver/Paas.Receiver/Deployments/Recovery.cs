@@ -33,9 +33,11 @@ sealed partial class Recovery(
         }
 
         var live = new List<Release>();
+        var wanted = journal.Open().Select(entry => Wishes.FromJson(entry.Wishes).Import).OfType<string>().ToHashSet();
         foreach (var project in projects.List())
         {
             Housekeeping.SweepDiscarded(project);
+            ImportWorkflow.Sweep(project, wanted);
             releases.ShowRun(project);
             if (queue.InLine(project).Count == 0 && releases.Current(project) is { } release)
             {

@@ -78,6 +78,9 @@ static class Step
     /// <summary>One of the project's own tasks, outside of any deployment.</summary>
     public const string Task = "task";
 
+    /// <summary>An archive that was made elsewhere: unpacked, packed again, signed; before anything is deployed.</summary>
+    public const string Import = "import";
+
     /// <summary>What happens behind a release that serves: too late to cancel anything.</summary>
     public static readonly IReadOnlyList<string> Behind = [Retire, Prune, Notify];
 

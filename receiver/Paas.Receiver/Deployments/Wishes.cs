@@ -40,6 +40,12 @@ sealed record Wishes
     /// <summary>The one place where final mode looks for the archive (<c>Archives.ReleaseSources</c>).</summary>
     public string? Source { get; init; }
 
+    /// <summary>The file below <c>build/</c> that was sent for an import.</summary>
+    public string? Import { get; init; }
+
+    /// <summary>What is imported becomes live at once.</summary>
+    public bool Deploy { get; init; }
+
     /// <summary>The deploy group that was marked, or several with commas.</summary>
     public string? Group { get; init; }
 

@@ -60,5 +60,11 @@ sealed record Release
     /// <summary>The image that it runs as, saved.</summary>
     public string ImageFile => Path.Combine(Deliverables, $"{Project.Name}-v{Number}.image.tar.zst");
 
+    /// <summary>An archive that was made elsewhere: it may be deployed although it never served, and has no tree until then.</summary>
+    public bool Imported { get; init; }
+
+    /// <summary>Final mode may take its archive.</summary>
+    public bool IsOnOffer => (HasServed || Imported) && this is { Pruned: false, ArchiveDigest: not null, ContentDigest: not null };
+
     public override string ToString() => $"v{Number}";
 }

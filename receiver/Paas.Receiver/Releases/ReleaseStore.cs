@@ -15,8 +15,24 @@ sealed class ReleaseStore(Database database, TimeProvider time)
     /// </summary>
     public Release Seal(Draft draft, string? pillarCommit, Mode mode)
     {
-        var project = draft.Project;
-        var release = database.Write(connection =>
+        var release = Enter(draft.Project, draft.Id, draft.Commit, pillarCommit, mode, isImported: false);
+        if (draft.InPlace)
+        {
+            AtomicFile.Link(Path.Combine(draft.Project.Deploy, draft.Id.Value), InPlace);
+        }
+        else
+        {
+            AtomicFile.Rename(draft.Directory, release.Directory);
+        }
+
+        return release;
+    }
+
+    /// <summary>A release that was made elsewhere: a number and a place in the record for an archive without a tree.</summary>
+    public Release TakeOver(Project project, ReleaseId id, string commit, Mode mode) => Enter(project, id, commit, pillarCommit: null, mode, isImported: true);
+
+    Release Enter(Project project, ReleaseId id, string commit, string? pillarCommit, Mode mode, bool isImported) =>
+        database.Write(connection =>
         {
             var number = Dapper.SqlMapper.ExecuteScalar<int>(
                 connection,
@@ -26,42 +42,33 @@ sealed class ReleaseStore(Database database, TimeProvider time)
             Dapper.SqlMapper.Execute(
                 connection,
                 """
-                INSERT INTO releases (environment, project, number, id, commit_id, pillar_commit, mode, made_at)
-                VALUES (@Environment, @Project, @Number, @Id, @Commit, @PillarCommit, @Mode, @MadeAt)
+                INSERT INTO releases (environment, project, number, id, commit_id, pillar_commit, mode, made_at, imported)
+                VALUES (@Environment, @Project, @Number, @Id, @Commit, @PillarCommit, @Mode, @MadeAt, @isImported)
                 """,
                 new
                 {
                     Environment = project.Environment.Name.Value,
                     Project = project.Name.Value,
                     Number = number,
-                    Id = draft.Id.Value,
-                    draft.Commit,
+                    Id = id.Value,
+                    Commit = commit,
                     PillarCommit = pillarCommit,
                     Mode = mode.ToString(),
                     MadeAt = made.ToString("O"),
+                    isImported,
                 });
             return new Release
             {
                 Project = project,
                 Number = number,
-                Id = draft.Id,
-                Commit = draft.Commit,
+                Id = id,
+                Commit = commit,
                 PillarCommit = pillarCommit,
                 Mode = mode,
                 MadeAt = made,
+                Imported = isImported,
             };
         });
-        if (draft.InPlace)
-        {
-            AtomicFile.Link(Path.Combine(project.Deploy, draft.Id.Value), InPlace);
-        }
-        else
-        {
-            AtomicFile.Rename(draft.Directory, release.Directory);
-        }
-
-        return release;
-    }
 
     /// <summary>The number that the next draft to be sealed gets: a project's deployments go one after the other.</summary>
     public int NextNumber(Project project) => 1 + database.ReadOne<int>(
@@ -163,7 +170,7 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         [.. database.Read<Row>(
             $"""
             SELECT number AS Number, id AS Id, commit_id AS CommitId, pillar_commit AS PillarCommit, mode AS Mode, made_at AS MadeAt, live_at AS LiveAt,
-                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, image_digest AS ImageDigest, image_bytes AS ImageBytes, pruned AS Pruned
+                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, image_digest AS ImageDigest, image_bytes AS ImageBytes, pruned AS Pruned, imported AS Imported
             FROM releases WHERE {where} ORDER BY number DESC LIMIT {most}
             """,
             parameters).Select(row => row.Release(project))];
@@ -202,6 +209,8 @@ sealed class ReleaseStore(Database database, TimeProvider time)
 
         public bool Pruned { get; set; }
 
+        public bool Imported { get; set; }
+
         public Release Release(Project project) => new()
         {
             Project = project,
@@ -221,6 +230,7 @@ sealed class ReleaseStore(Database database, TimeProvider time)
             ImageDigest = ImageDigest,
             ImageBytes = ImageBytes,
             Pruned = Pruned,
+            Imported = Imported,
         };
     }
 }

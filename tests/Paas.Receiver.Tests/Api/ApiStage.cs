@@ -124,6 +124,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Bounces>()
             .AddSingleton<CookingWorkflow>()
             .AddSingleton<FinalWorkflow>()
+            .AddSingleton<ImportWorkflow>()
             .AddSingleton<EditableWorkflow>()
             .AddSingleton<WorkingCopies>()
             .AddSingleton<RollbackWorkflow>()
@@ -145,6 +146,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<RecordChecks>()
             .AddSingleton<ServiceChecks>()
             .AddSingleton<Doctor>()
+            .AddSingleton(new ImportSettings(1_000_000))
             .AddApi(new ThisHost(IPAddress.Loopback, "localhost", root, Enum.GetValues<EnvironmentType>()));
         var app = builder.Build();
         app.MapApi();
