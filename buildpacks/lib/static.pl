@@ -1,10 +1,13 @@
-# Prints the nginx configuration of a folder of files: perl static.pl FOLDER pages|spa, in the project's directory.
+# Prints the nginx configuration of a folder of files: perl static.pl FOLDER pages|spa [NAME], in the project's directory.
+# With a NAME (letters, digits, _) it is one site of many in an nginx that has the rest already, and its variables bear that name.
 # What static.json, Staticfile and _headers say is data: it is checked and quoted, never pasted.
 use strict;
 use warnings;
 use JSON::PP;
 
-my ($root, $kind) = @ARGV;
+my ($root, $kind, $name) = @ARGV;
+die "'$name' is no name\n" if defined $name && $name !~ /^\w+$/a;
+my $mine = defined $name ? "_$name" : '';
 my %site = (routes => {}, headers => {}, redirects => {});
 if (-f 'static.json') {
     open my $file, '<:raw', 'static.json' or die;
@@ -19,7 +22,7 @@ if (-f 'static.json') {
         $site{routes} = { '/**' => 'index.html' } if /^\s*pushstate:\s*(enabled|true)/;
     }
 }
-for my $name (qw(routes headers redirects)) { ref $site{$name} eq 'HASH' or die "static.json: $name is not an object\n"; }
+for my $part (qw(routes headers redirects)) { ref $site{$part} eq 'HASH' or die "static.json: $part is not an object\n"; }
 $root = $site{root} if defined $site{root} && !ref $site{root};
 $root =~ s{^\./|/+$}{}g;
 $root = '.' if $root eq '';
@@ -41,11 +44,11 @@ sub pattern { my $glob = shift; my $out = ''; while ($glob =~ /(\*\*|\*|[^*]+)/g
 my ($headers, $maps, $number) = ('', '', 0);
 for my $path (sort keys %{ $site{headers} }) {
     ref $site{headers}{$path} eq 'HASH' or die "static.json: headers of '$path' are not an object\n";
-    for my $name (sort keys %{ $site{headers}{$path} }) {
-        $name =~ /^[A-Za-z0-9-]+$/ or die "static.json: '$name' is no header\n";
+    for my $header (sort keys %{ $site{headers}{$path} }) {
+        $header =~ /^[A-Za-z0-9-]+$/ or die "static.json: '$header' is no header\n";
         $number++;
-        $maps .= "    map \$uri \$header_$number { default \"\"; ~" . pattern($path) . ' ' . quoted($site{headers}{$path}{$name}) . "; }\n";
-        $headers .= "        add_header $name \$header_$number always;\n";
+        $maps .= "    map \$uri \$header${mine}_$number { default \"\"; ~" . pattern($path) . ' ' . quoted($site{headers}{$path}{$header}) . "; }\n";
+        $headers .= "        add_header $header \$header${mine}_$number always;\n";
     }
 }
 $maps =~ s/~"/"~/g;
@@ -67,6 +70,21 @@ my $error_page = defined $error ? '        error_page 404 ' . quoted("/" . ($err
 my $https = $site{https_only} ? '        if ($http_x_forwarded_proto = http) { return 301 https://$host$request_uri; }' . "\n" : '';
 my $place = $root eq '.' ? '@TOP@' : "\@TOP\@/$root";
 my $shown = ($root eq '.' ? 'the repository' : $root) . (defined $fallback ? ", unknown paths by $fallback" : '');
+
+my $server = $maps . <<"END";
+    server {
+        listen 127.0.0.1:\@PORT\@;
+        root "$place";
+        index index.html;
+$https$error_page$headers$redirects        location ~ "/\\.(?!well-known/)" { return 404; }
+        location ~ "^/(Procfile|Staticfile|static\\.json|app\\.json|manifest\\.yml|project\\.toml|package(-lock)?\\.json|_headers)\$" { return 404; }
+        location / { $try }
+    }
+END
+if (defined $name) {
+    print "# serves $shown\n$server";
+    exit;
+}
 
 print <<"END";
 # serves $shown
@@ -98,13 +116,5 @@ http {
     gzip_proxied any;
     gzip_types text/css text/plain text/xml application/javascript text/javascript application/json application/xml image/svg+xml application/manifest+json application/wasm;
     geo \$dollar { default "\$"; }
-$maps    server {
-        listen 127.0.0.1:\@PORT\@;
-        root "$place";
-        index index.html;
-$https$error_page$headers$redirects        location ~ "/\\.(?!well-known/)" { return 404; }
-        location ~ "^/(Procfile|Staticfile|static\\.json|app\\.json|manifest\\.yml|project\\.toml|package(-lock)?\\.json|_headers)\$" { return 404; }
-        location / { $try }
-    }
-}
+${server}}
 END

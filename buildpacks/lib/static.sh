@@ -6,6 +6,7 @@ static_site() {
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || fail 'nginx is not on this machine; on Debian: apt-get install nginx-light'
     mkdir -p .paas/static
     perl "$lib/static.pl" "$1" "$2" >.paas/static/nginx.conf || fail 'static.json cannot be read'
+    printf '%s\n%s\n' "$1" "$2" >.paas/static/site
     cp "$lib/static-serve" .paas/static/serve
     cp "$lib/static.pl" .paas/static/static.pl
     chmod 755 .paas/static/serve

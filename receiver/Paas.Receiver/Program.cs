@@ -113,7 +113,7 @@ services.AddSingleton(new OwnThings(options.Root));
 services.AddSingleton<ImageBuilder>();
 services.AddSingleton<ImageBundler>();
 services.AddSingleton(provider => new RegistryServer(options.State, options.Registry, TimeProvider.System, provider.GetRequiredService<ILogger<RegistryServer>>()));
-services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port });
+services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port, DaemonUser = () => users.OfDaemon("paas-web") });
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(
     Path.Combine(options.State, "certificates"), options.Certificates, options.Domain, TimeProvider.System, provider.GetRequiredService<ILogger<CertificateStore>>()));
@@ -144,7 +144,7 @@ services.AddHostedService(provider => provider.GetRequiredService<Outbox>());
 
 // The conductor.
 services.AddSingleton(new ReceiverAddress(options.Domain, (options.RouterListen ?? options.Listen).Port));
-services.AddSingleton(new Limits(options.StartTimeout, options.StopTimeout, options.BuildTimeout, options.Settle) { NodeTags = options.NodeTags });
+services.AddSingleton(new Limits(options.StartTimeout, options.StopTimeout, options.BuildTimeout, options.Settle) { NodeTags = options.NodeTags, SharesWebServer = options.SharesWebServer });
 services.AddSingleton(new DeploymentLogs(options.State));
 services.AddSingleton<Journal>();
 services.AddSingleton<Domains>();

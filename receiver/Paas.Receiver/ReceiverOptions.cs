@@ -74,6 +74,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_TOOLCHAINS</c>: directories in which version managers (nvm, rbenv, pyenv, asdf, mise) are looked for, separated by colons.</summary>
     public IReadOnlyList<string> Toolchains { get; init; } = [];
 
+    /// <summary><c>PAAS_WEB_SERVER</c>: <c>own</c> or <c>shared</c>; whether folders of files and PHP are served by one nginx for all projects that do not say otherwise.</summary>
+    public bool SharesWebServer { get; init; }
+
     /// <summary><c>PAAS_BUILDPACKS</c>: directories of further buildpacks, separated by colons; they are asked before ours.</summary>
     public IReadOnlyList<string> Buildpacks { get; init; } = [];
 
@@ -202,6 +205,7 @@ sealed record ReceiverOptions
             Toolchains = configuration["PAAS_TOOLCHAINS"] is { Length: > 0 } homes
                 ? homes.Split(':', StringSplitOptions.RemoveEmptyEntries)
                 : [System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile), "/opt", "/usr/local", "/usr/local/lib", "/usr/lib"],
+            SharesWebServer = OneOf(configuration, "PAAS_WEB_SERVER", ["own", "shared"], mistakes) == "shared",
             Buildpacks = [.. (configuration["PAAS_BUILDPACKS"] ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries)
                 .Select(directory => Existing("PAAS_BUILDPACKS", directory, Directory.Exists(directory), mistakes))],
             MaxImport = Number(configuration, "PAAS_MAX_IMPORT", 5000, mistakes),

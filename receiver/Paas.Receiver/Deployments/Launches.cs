@@ -18,6 +18,9 @@ sealed record Limits(TimeSpan Start, TimeSpan Stop, TimeSpan Build, TimeSpan Set
 {
     /// <summary>What the operator says of this machine: strict JSON, an object (PM-84).</summary>
     public string NodeTags { get; init; } = "{}";
+
+    /// <summary>Folders of files and PHP are served by one daemon for all projects that do not say otherwise.</summary>
+    public bool SharesWebServer { get; init; }
 }
 
 /// <summary>
@@ -37,6 +40,7 @@ sealed class Launches(
     {
         var manifest = ManifestReader.Read(release.Directory);
         var pillar = await PillarAsync(release, ct);
+        var shares = release.Mode != Mode.Editable && WebServers.IsShared(manifest, pillar, limits.SharesWebServer);
         return Scaled(As(MarkedWith(release), additions.Of(release.Id).AppliedTo(new Launch
         {
             Project = release.Project,
@@ -46,7 +50,7 @@ sealed class Launches(
             CopyOnWrite = release.Mode != Mode.Editable,
             // What is edited in place is nobody's sealed word: anyone who may write there could name any image.
             Image = manifest.Image is { } image && release.Mode != Mode.Editable ? new LaunchImage(image.Id, image.Port, image.User) : null,
-            Types = manifest.Image is not null ? manifest.ProcessTypes : [.. await Task.WhenAll(manifest.ProcessTypes.Select(type => ToStartAsync(release, type)))],
+            Types = manifest.Image is not null ? manifest.ProcessTypes : [.. await Task.WhenAll(manifest.ProcessTypes.Select(type => ToStartAsync(release, type, shares)))],
             Commit = release.Commit,
             Environment = With(With(manifest.Image is null ? await PathOfAsync(release) : new Dictionary<string, string>(), Defaults(release.Project, manifest)), pillar.Environment.Select(variable => (variable.Key, variable.Value))),
             NodeTags = limits.NodeTags,
@@ -167,15 +171,17 @@ sealed class Launches(
     }
 
     /// <summary>As it is started: with its version of a language, behind what buildpacks want done first.</summary>
-    async Task<ProcessType> ToStartAsync(Release release, ProcessType type)
+    async Task<ProcessType> ToStartAsync(Release release, ProcessType type, bool shares)
     {
         var line = type.Command;
+        var before = Profile.Before(release.Directory, line);
         if (type.Toolchain is { } wanted && (await toolchains.FindAsync(wanted, $"the process type {type.Name}")).Bin is { } bin)
         {
             line = $"export PATH={ShellWords.Quote(bin)}:\"$PATH\"; {Nursery.AsWritten(line)}";
         }
 
-        return type with { Command = Profile.Before(release.Directory, line) };
+        // What wants something done first, or another version than the machine's, is a program like any other.
+        return type with { Command = Profile.Before(release.Directory, line), Served = shares && before == type.Command && line == type.Command ? SharedNginx.Of(type, release.Directory) : null };
     }
 
     /// <summary>The search path of a release that was built with other versions than the machine's own.</summary>

@@ -42,6 +42,9 @@ sealed record Manifest
     /// <summary>How its <c>paas</c> section wants it run; null where it does not say.</summary>
     public RunAs? Run { get; init; }
 
+    /// <summary>Whether its <c>paas</c> section wants a web server that several projects share; null where it does not say.</summary>
+    public bool? SharesWebServer { get; init; }
+
     /// <summary>The image that was built of it; null where it runs as processes, or is not built yet.</summary>
     public BuiltImage? Image { get; init; }
 

@@ -63,6 +63,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             BuildCommands = [.. prepare.Select(use => use.Script)],
             Build = paas.Build,
             Run = paas.Run,
+            SharesWebServer = paas.SharesWebServer,
             Strategy = paas.Strategy,
             BounceMargin = paas.BounceMargin,
             Addresses = [.. instances.SelectMany(instance => instance.Type.Hostnames.Select(host => new Address { Host = host, Type = instance.Type.Name })), .. paas.Routes.Select(route => route.Address)],
@@ -477,6 +478,8 @@ sealed record PaasSection
 
     public RunAs? Run { get; init; }
 
+    public bool? SharesWebServer { get; init; }
+
     /// <summary>Each with its line.</summary>
     public IReadOnlyList<(Address Address, int Line)> Routes { get; init; } = [];
 }
@@ -505,6 +508,16 @@ static class Additions
             if (run is null)
             {
                 paas.Mistake("run", $"{Mistakes.Quote(how)} is {RunsAs.Rule}");
+            }
+        }
+
+        bool? shares = null;
+        if (paas.Text("web_server") is { } server)
+        {
+            shares = WebServers.Shares(server);
+            if (shares is null)
+            {
+                paas.Mistake("web_server", $"{Mistakes.Quote(server)} is {WebServers.Rule}");
             }
         }
 
@@ -577,6 +590,6 @@ static class Additions
 
         var routes = paas.Sections("routes").Select(route => (RouteReader.Read(route, mistakes), route.Line)).ToList();
         paas.NoOthers();
-        return new PaasSection { Strategy = strategy, BounceMargin = margin, Health = health, Build = build, Run = run, Routes = routes };
+        return new PaasSection { Strategy = strategy, BounceMargin = margin, Health = health, Build = build, Run = run, SharesWebServer = shares, Routes = routes };
     }
 }

@@ -32,6 +32,7 @@ sealed class Procfile(Mistakes mistakes)
             BuildCommands = extras.PreDeploy is { } before ? [before] : [],
             Build = extras.Paas.Build,
             Run = extras.Paas.Run,
+            SharesWebServer = extras.Paas.SharesWebServer,
             Environment = extras.Environment,
             Generated = extras.Generated,
             Required = extras.Required,

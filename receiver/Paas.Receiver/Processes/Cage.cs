@@ -459,6 +459,9 @@ sealed partial class Cage
     static string Shelter(string directory, CageView view) =>
         directory == view.Root ? Temporary.FirstOrDefault(temporary => IsBelow(view.Root, temporary)) ?? directory : directory;
 
+    /// <summary>The host's path of what a process sees as <c>/tmp</c> where it has a view of its own.</summary>
+    public static string TemporaryOf(CageView view) => InScratch(view, "/tmp");
+
     /// <summary>Not what holds the root itself, or a project: those stay hidden whatever is in them.</summary>
     static bool IsHidden(string path, CageView view) =>
         Temporary.Append(view.Root).Any(covered => path != covered && IsBelow(path, covered)) && !IsBelow(view.Root, path) && !IsBelow(view.ProjectDirectory, path) && !IsBelow(path, view.ProjectDirectory);

@@ -36,6 +36,9 @@ sealed record Pillar(IReadOnlyDictionary<string, string> Environment, IReadOnlyL
         }
     }
 
+    /// <summary><c>paas: web_server:</c>, as it is written; null where there is none.</summary>
+    public string? WebServer => OfPaas("web_server") is not { } server ? null : server.ValueKind == JsonValueKind.String ? server.GetString() : server.GetRawText();
+
     /// <summary><c>paas: run:</c>, as it is written; null where there is none.</summary>
     public string? Run => OfPaas("run") is not { } run ? null : run.ValueKind == JsonValueKind.String ? run.GetString() : run.GetRawText();
 

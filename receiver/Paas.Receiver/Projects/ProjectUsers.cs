@@ -52,6 +52,10 @@ sealed class ProjectUsers(Database database, string root, (uint First, uint Last
         return user;
     }
 
+    /// <summary>A user for a daemon of the receiver's own, which is nobody's project. Null where everything runs as the receiver does.</summary>
+    /// <exception cref="Refusal">Every number is taken.</exception>
+    public UnixUser? OfDaemon(string name) => whyNot is null ? known.GetOrAdd($"({name})", place => new UnixUser(NumberOf(place), name)) : null;
+
     /// <summary>Data that somebody else put there, or that came back from a backup made before there were users, becomes the project's.</summary>
     public void GiveData(Project project)
     {

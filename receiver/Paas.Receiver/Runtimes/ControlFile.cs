@@ -49,8 +49,9 @@ sealed record ControlFile
     /// <param name="Type">Null for what runs once.</param>
     /// <param name="Port">The application's own.</param>
     /// <param name="Log">The directory multilog writes to.</param>
+    /// <param name="Runtime">The <see cref="IRuntime"/>'s name; null where the process listens itself.</param>
     /// <param name="Inside">The port inside its container; null for a process.</param>
-    public sealed record Identity(string Project, string Release, string? Type, int Number, int? Port, string Log, int? Inside = null)
+    public sealed record Identity(string Project, string Release, string? Type, int Number, int? Port, string Log, int? Inside = null, string? Runtime = null)
     {
         public bool IsContainer => Inside is not null;
     }

@@ -22,6 +22,7 @@ sealed partial class Fleet : IAsyncDisposable
     readonly Lock recruiting = new();
     readonly FleetSettings settings;
     readonly Nursery nursery;
+    readonly NginxDaemon nginx;
     readonly InstanceLogs logs;
     readonly TimeProvider time;
     readonly ILogger<Fleet> logger;
@@ -32,7 +33,9 @@ sealed partial class Fleet : IAsyncDisposable
         this.time = time;
         this.logger = logger;
         logs = new InstanceLogs(settings.Logs, time);
-        nursery = new Nursery(cage, settings, logs, new PortPool(), new Docker(engine, new Containers.OwnThings(settings.Root), settings), time, logger);
+        nginx = new NginxDaemon(Path.Combine(settings.State, "web"), settings.DaemonUser, time, logger);
+        nursery = new Nursery(
+            cage, settings, logs, new PortPool(), new Docker(engine, new Containers.OwnThings(settings.Root), settings), [new OwnProcess(), new SharedNginx(nginx, settings.StaticSites, time)], time, logger);
     }
 
     /// <summary>The healthy instances of a release are others than before.</summary>
@@ -368,6 +371,7 @@ sealed partial class Fleet : IAsyncDisposable
             }
         }
 
+        await nursery.SettleAsync();
         var kept = adopted.Values.SelectMany(places => places.Values).Select(instance => Path.Combine(settings.Instances, instance.Id)).ToHashSet();
         await Parallel.ForEachAsync(found.Where(directory => !kept.Contains(directory)), new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (directory, _) => await ClearAwayAsync(directory));
         await nursery.ForgetAbandonedAsync();
@@ -422,6 +426,7 @@ sealed partial class Fleet : IAsyncDisposable
         }
 
         await nursery.ClearedAsync();
+        await nginx.DisposeAsync();
     }
 
     Slot[] SlotsOf(Project project, ReleaseId release) => running.TryGetValue((project.Key, release), out var crew) ? crew.Slots : [];

@@ -18,6 +18,12 @@ sealed record FleetSettings
     /// <summary>Megabytes that the engine keeps of what one container prints, until it is in the log.</summary>
     public int ContainerLog { get; init; } = 10;
 
+    /// <summary>Who a daemon is that several projects share; null for the receiver's own user.</summary>
+    public Func<Processes.UnixUser?> DaemonUser { get; init; } = () => null;
+
+    /// <summary>The text of <c>static.pl</c>: what a folder of files says of itself, as nginx's configuration.</summary>
+    public Func<string> StaticSites { get; init; } = () => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "buildpacks", "lib", "static.pl"));
+
     public string Instances => Path.Combine(State, "instances");
 
     public string Logs => Path.Combine(State, "logs");

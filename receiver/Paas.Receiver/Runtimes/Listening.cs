@@ -45,6 +45,20 @@ static class Listening
         return sockets.Count == 0 || SocketsOf(instance.Process).Any(sockets.Contains) || SocketsOf(instance.Id).Any(sockets.Contains);
     }
 
+    /// <summary>The same for one process of whatever kind.</summary>
+    public static bool Belongs(int port, int process)
+    {
+        var sockets = ListeningSockets.On(port).Select(socket => socket.Number).ToHashSet();
+        return sockets.Count == 0 || SocketsOf(process).Any(sockets.Contains);
+    }
+
+    /// <summary>The processes of a program that hold any of these sockets.</summary>
+    public static IReadOnlyList<int> Holders(IReadOnlySet<ulong> sockets, string program) =>
+        [.. from directory in Directory.EnumerateDirectories("/proc")
+            let id = int.TryParse(Path.GetFileName(directory), CultureInfo.InvariantCulture, out var number) ? number : 0
+            where id > 0 && NameOf(id) == program && SocketsOf(id).Any(sockets.Contains)
+            select id];
+
     /// <summary>The ports that processes of this start listen on.</summary>
     public static IReadOnlyList<int> PortsOf(string marker)
     {
@@ -65,6 +79,18 @@ static class Listening
         catch (SocketException)
         {
             return false;
+        }
+    }
+
+    static string? NameOf(int process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/comm").Trim();
+        }
+        catch (IOException)
+        {
+            return null;
         }
     }
 

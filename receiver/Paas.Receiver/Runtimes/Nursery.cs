@@ -6,7 +6,7 @@ using Paas.Receiver.Projects;
 namespace Paas.Receiver.Runtimes;
 
 /// <summary>Brings instances into being, knows all that live and clears away what is left of those that ended.</summary>
-sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs logs, PortPool ports, Docker docker, TimeProvider time, ILogger logger)
+sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs logs, PortPool ports, Docker docker, IReadOnlyList<IRuntime> runtimes, TimeProvider time, ILogger logger)
 {
     /// <summary>Lines of an instance's log that go with a verdict.</summary>
     const int LinesTold = 20;
@@ -39,11 +39,18 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
 
     async Task<IInstance> SuperviseAsync(Launch launch, ProcessType type, int number, string id, string directory, int? port)
     {
-        var command = Caged(launch, id, directory, new Command("/bin/sh", "-c", AsWritten(type.Command)), port, type.Name);
+        var runtime = RuntimeOf(type);
+        var command = Caged(launch, id, directory, new Command("/bin/sh", "-c", AsWritten(runtime.CommandOf(type))), port, type.Name);
         var log = logs.Open(launch, type, number, id);
-        var control = ControlOf(launch, id, directory, command, new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, log));
-        return await Instance.StartAsync(control, directory, Path.Combine(settings.Hooks, "supervise"), cage.RanOutOfMemory, time);
+        var of = new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, log, Runtime: runtime.Name);
+        var control = ControlOf(launch, id, directory, command, of);
+        var instance = await Instance.StartAsync(control, directory, Path.Combine(settings.Hooks, "supervise"), cage.RanOutOfMemory, time);
+        var view = ViewOf(launch, id, directory);
+        return await runtime.ServeAsync(instance, new IRuntime.Place(launch, type, cage.RunSeenAt(view), Cage.TemporaryOf(view)));
     }
+
+    /// <summary>Its own process where there is nothing to share: without views of their own releases cannot be shown to a daemon.</summary>
+    IRuntime RuntimeOf(ProcessType type) => runtimes.First(runtime => runtime.Name == (type.Served is { } served && cage.Kind != CageKind.Plain && NginxDaemon.Program is not null ? served.By : OwnProcess.Usual));
 
     async Task<IInstance> ContainAsync(Launch launch, LaunchImage image, ProcessType type, int number, string id, string directory, int? port)
     {
@@ -103,7 +110,8 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     {
         IInstance? instance = control.Of.IsContainer
             ? await docker.TryAsync(engine => Container.TryAdoptAsync(engine, control.Instance, control.Of, directory, time))
-            : Instance.TryAdopt(control, directory, settings.ReportPort(), cage.RanOutOfMemory, time);
+            : Instance.TryAdopt(control, directory, settings.ReportPort(), cage.RanOutOfMemory, time) is { } process
+                && runtimes.FirstOrDefault(runtime => runtime.Name == (control.Of.Runtime ?? OwnProcess.Usual)) is { } runtime ? await runtime.TryAdoptAsync(process) : null;
         if (instance is not null)
         {
             living[instance.Id] = instance;
@@ -172,6 +180,9 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         cage.Forget(id);
     }
 
+    /// <summary>Start-up, after the last adoption.</summary>
+    public Task SettleAsync() => Task.WhenAll(runtimes.Select(runtime => runtime.SettleAsync()));
+
     /// <summary>Start-up: what cages of a former run left outside their directories, and containers of ours that nobody knows any more.</summary>
     public async Task ForgetAbandonedAsync()
     {
@@ -201,18 +212,20 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     Command Caged(Launch launch, string id, string directory, Command command, int? port, string? type)
     {
         Directory.CreateDirectory(launch.Project.Data);
-        var view = new CageView
-        {
-            Root = settings.Root,
-            ProjectDirectory = launch.Project.Directory,
-            RunSource = launch.Directory,
-            CopyOnWrite = launch.CopyOnWrite,
-            Scratch = Path.Combine(directory, "view"),
-            Writable = [launch.Project.Data, .. launch.Writable],
-            Group = id,
-        };
+        var view = ViewOf(launch, id, directory);
         return cage.Enter(view, command with { Environment = Variables.Of(launch, id, cage.RunSeenAt(view), port, type, cage.LimitsFor(view.Limits)) });
     }
+
+    CageView ViewOf(Launch launch, string id, string directory) => new()
+    {
+        Root = settings.Root,
+        ProjectDirectory = launch.Project.Directory,
+        RunSource = launch.Directory,
+        CopyOnWrite = launch.CopyOnWrite,
+        Scratch = Path.Combine(directory, "view"),
+        Writable = [launch.Project.Data, .. launch.Writable],
+        Group = id,
+    };
 
     (string Id, string Directory) NewDirectory()
     {
