@@ -97,6 +97,8 @@ static class CommandLine
             ScaleCommand.Create(surroundings),
             CronsCommand.Create(surroundings),
             RunCommand.Create(surroundings),
+            FixCommand.Create(surroundings),
+            PatchesCommand.Create(surroundings),
             DomainsCommand.Create(surroundings),
             DrainsCommand.Create(surroundings),
             MaintenanceCommand.Create(surroundings),

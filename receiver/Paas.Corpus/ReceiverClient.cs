@@ -175,13 +175,23 @@ sealed class ReceiverClient : IDisposable
             return 0;
         }, ct);
 
+    /// <summary>An answer as it is, byte for byte.</summary>
+    public async Task CopyAsync(string path, Stream output, CancellationToken ct) =>
+        await Reached(async () =>
+        {
+            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
+            await (await answer.Content.ReadAsStreamAsync(ct)).CopyToAsync(output, ct);
+            await output.FlushAsync(ct);
+            return 0;
+        }, ct);
+
     /// <summary>Runs a command there and passes its output on as it comes; returns its exit code.</summary>
-    public async Task<int> RunAsync(string path, RunOrder order, Stream output, Stream error, CancellationToken ct) =>
+    public async Task<int> RunAsync<TOrder>(string path, TOrder order, JsonTypeInfo<TOrder> orderType, Stream output, Stream error, CancellationToken ct) =>
         await Reached(async () =>
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, path)
             {
-                Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, ContractJson.Default.RunOrder)) { Headers = { ContentType = new("application/json") } },
+                Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, orderType)) { Headers = { ContentType = new("application/json") } },
             };
             using var answer = await SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
             await using var frames = await answer.Content.ReadAsStreamAsync(ct);

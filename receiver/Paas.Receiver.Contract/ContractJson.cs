@@ -46,6 +46,8 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(SessionMade))]
 [JsonSerializable(typeof(RedeployOrder))]
 [JsonSerializable(typeof(RunOrder))]
+[JsonSerializable(typeof(FixOrder))]
+[JsonSerializable(typeof(Page<PatchSummary>))]
 [JsonSerializable(typeof(Page<CronRunSummary>))]
 [JsonSerializable(typeof(ReleaseOrder))]
 [JsonSerializable(typeof(ScaleOrder))]

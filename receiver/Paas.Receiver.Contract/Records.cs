@@ -338,7 +338,8 @@ public sealed record BackupSummary
 /// <summary>Asks for the deployed commit again.</summary>
 /// <param name="Rebuild">Without build caches.</param>
 /// <param name="Set">Values of the configuration for this deployment: a variable's name, or a path with dots.</param>
-public sealed record RedeployOrder(bool Rebuild = false, IReadOnlyDictionary<string, string>? Set = null);
+/// <param name="DiscardFixes">What was fixed by hand is not applied again.</param>
+public sealed record RedeployOrder(bool Rebuild = false, IReadOnlyDictionary<string, string>? Set = null, bool DiscardFixes = false);
 
 /// <summary>One value of the configuration, all layers together.</summary>
 /// <param name="Name">A variable's name; of everything else the path, which has dots.</param>
@@ -379,6 +380,40 @@ public sealed record ScaleOrder(IReadOnlyDictionary<string, int> Types);
 /// <param name="Command">A program and its arguments.</param>
 /// <param name="Release">Null means the live one.</param>
 public sealed record RunOrder(IReadOnlyList<string> Command, int? Release = null);
+
+/// <summary>Asks for a manual fix of the live release.</summary>
+/// <param name="Command">A program and its arguments; what it changes becomes the patch.</param>
+/// <param name="Apply">Instead of a command: the number of a fix that was kept, for what is live now.</param>
+/// <param name="Message">The patch's subject, one line.</param>
+/// <param name="NoDeploy">The patch is kept and nothing else.</param>
+/// <param name="Discard">The difference is shown and given up.</param>
+public sealed record FixOrder(IReadOnlyList<string>? Command = null, int? Apply = null, string? Message = null, bool NoDeploy = false, bool Discard = false);
+
+/// <summary>What somebody changed by hand in a release.</summary>
+public sealed record PatchSummary
+{
+    /// <summary>Counts from 1 in its project.</summary>
+    public required int Number { get; init; }
+
+    /// <summary>The release that it was made in.</summary>
+    public required int Release { get; init; }
+
+    public required string Commit { get; init; }
+
+    /// <summary><c>kept</c>: applied when the commit is deployed again; <c>aside</c>: only when it is asked for, or once a release with it was live; <c>drift</c>: found, made past the receiver; <c>dropped</c>.</summary>
+    public required string State { get; init; }
+
+    public required string Subject { get; init; }
+
+    public required string By { get; init; }
+
+    public required DateTimeOffset MadeAt { get; init; }
+
+    /// <summary>Paths in the release; of very many the first.</summary>
+    public required IReadOnlyList<string> Files { get; init; }
+
+    public required long Bytes { get; init; }
+}
 
 /// <summary>Asks for a token.</summary>
 /// <param name="Project"><c>env/name</c>: good for that project only. Without a user it is the project's deploy token.</param>

@@ -97,6 +97,9 @@ services.AddSingleton<RepositoryGate>();
 
 // The crafts.
 services.AddSingleton<ReleaseStore>();
+services.AddSingleton<PatchStore>();
+services.AddSingleton<PatchWriter>();
+services.AddSingleton<Drift>();
 services.AddSingleton<Spares>();
 services.AddSingleton<Archivist>();
 services.AddSingleton<Bundler>();
@@ -157,6 +160,10 @@ services.AddSingleton<ReleaseImages>();
 services.AddSingleton<Launches>();
 services.AddSingleton<ProjectHooks>();
 services.AddSingleton<Bounces>();
+services.AddSingleton<Deliverable>();
+services.AddSingleton<FixWorkflow>();
+services.AddSingleton<ChangeRecorder>();
+services.AddSingleton<HandMade>();
 services.AddSingleton<CookingWorkflow>();
 services.AddSingleton<FinalWorkflow>();
 services.AddSingleton<ImportWorkflow>();
@@ -173,6 +180,7 @@ services.AddSingleton<WayForward>();
 services.AddSingleton<Announcing>();
 services.AddSingleton<Deployer>();
 services.AddSingleton<DeploymentQueue>();
+services.AddSingleton<ManualFixes>();
 services.AddSingleton<Marks>();
 services.AddSingleton<Pipelines>();
 services.AddSingleton<Recovery>();

@@ -10,19 +10,20 @@ static class RedeployCommand
     {
         var project = CommandLine.ProjectArgument();
         var rebuild = new Option<bool>("--rebuild") { Description = "Without build caches" };
+        var discard = new Option<bool>("--discard-fixes") { Description = "Without what was fixed by hand in a release of this commit" };
         var set = new Option<string[]>("--set")
         {
             Description = "A variable, or a value of the configuration by its path, for this deployment; repeatable",
             HelpName = "NAME=VALUE",
             AllowMultipleArgumentsPerToken = false,
         };
-        var command = new Command("redeploy", "Deploy the same commit again, with the configuration as it is now") { project, rebuild, set };
+        var command = new Command("redeploy", "Deploy the same commit again, with the configuration as it is now") { project, rebuild, discard, set };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var accepted = await client.PostAsync(
-                $"{target.Path}/redeploy", new RedeployOrder(parsed.GetValue(rebuild), Settings(parsed.GetValue(set))), ContractJson.Default.RedeployOrder, ContractJson.Default.AcceptedWork, ct);
+                $"{target.Path}/redeploy", new RedeployOrder(parsed.GetValue(rebuild), Settings(parsed.GetValue(set)), parsed.GetValue(discard)), ContractJson.Default.RedeployOrder, ContractJson.Default.AcceptedWork, ct);
             return await LongWork.FollowAsync(client, accepted!, surroundings, ct);
         });
         return command;

@@ -17,13 +17,13 @@ static class RunCommand
             var number = parsed.GetValue(release) is { } text ? Words.ReleaseNumber(text) : (int?)null;
             var target = Target.Of(parsed, project, surroundings);
             using var client = new ReceiverClient(target, surroundings);
-            return await client.RunAsync($"{target.Path}/run", new RunOrder(line, number), surroundings.RawOut, surroundings.RawError, ct);
+            return await client.RunAsync($"{target.Path}/run", new RunOrder(line, number), ContractJson.Default.RunOrder, surroundings.RawOut, surroundings.RawError, ct);
         });
         return command;
     }
 
     // What stands before -- is the project; the parser hands over both in one list.
-    static (string? Project, IReadOnlyList<string> Line) Parse(string[] words, List<string> tokens)
+    internal static (string? Project, IReadOnlyList<string> Line) Parse(string[] words, List<string> tokens, string verb = "run")
     {
         var cut = tokens.IndexOf("--");
         var behind = cut < 0 ? 0 : tokens.Count - cut - 1;
@@ -31,7 +31,7 @@ static class RunCommand
         {
             0 => (null, words),
             1 when behind > 0 => (words[0], words[1..]),
-            _ => throw new CorpusException(Exit.Usage, "write it as: corpus run [PROJECT] -- CMD"),
+            _ => throw new CorpusException(Exit.Usage, $"write it as: corpus {verb} [PROJECT] -- CMD"),
         };
     }
 }

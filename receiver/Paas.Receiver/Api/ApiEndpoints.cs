@@ -52,6 +52,7 @@ static class ApiEndpoints
         api.MapDoctor();
         api.MapApplicationLogs();
         api.MapRun();
+        api.MapFixes();
         api.MapDomains();
         api.MapFormations();
         api.MapDrains();

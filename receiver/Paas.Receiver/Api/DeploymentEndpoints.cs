@@ -45,7 +45,7 @@ static class DeploymentEndpoints
                 Project = desk.Project(context, environment, project, Permission.Deploy, Permission.ApplicationRouting),
                 Kind = DeploymentKind.Redeploy,
                 Rebuild = order?.Rebuild ?? false,
-                Wishes = new Wishes { Set = SetIn(order?.Set) },
+                Wishes = new Wishes { Set = SetIn(order?.Set), DiscardFixes = order?.DiscardFixes ?? false },
                 By = Desk.AskerOf(context).Caller.Name,
                 From = Desk.AskerOf(context).From.ToString(),
             }));

@@ -115,6 +115,19 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
 
     public static OutcomeEvent Of(Outcome outcome) => new(Word(outcome), outcome is Outcome.Live or Outcome.LiveButUntidy or Outcome.Done);
 
+    public static PatchSummary Of(Patch patch) => new()
+    {
+        Number = patch.Number,
+        Release = patch.BaseNumber,
+        Commit = patch.Commit,
+        State = Word(patch.State),
+        Subject = patch.Subject,
+        By = patch.By,
+        MadeAt = patch.MadeAt,
+        Files = patch.Files,
+        Bytes = patch.Texts.Sum(text => new FileInfo(text).Length),
+    };
+
     public ReleaseSummary Of(Release release) => Of(release, releases.CurrentId(release.Project));
 
     static ReleaseSummary Of(Release release, ReleaseId? current) => new()

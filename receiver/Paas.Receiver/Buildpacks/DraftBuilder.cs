@@ -105,6 +105,36 @@ sealed class DraftBuilder
         }
     }
 
+    /// <summary>Applies a patch as git does, all of it or nothing, as the project's user: whatever it says, nothing outside of the draft is written. False when the draft has all of it already.</summary>
+    /// <param name="label">A word for the scratch directory.</param>
+    /// <exception cref="Refusal">It does not apply; git's own words are in the log.</exception>
+    public async Task<bool> PatchAsync(Draft draft, string label, string file, LogStream log, CancellationToken ct)
+    {
+        const int HasIt = 3;
+        const string Apply = """
+            git apply --check --reverse -- "$1" 2>/dev/null && exit 3
+            exec git apply --whitespace=nowarn -- "$1"
+            """;
+        var place = Directory.CreateDirectory(Path.Combine(draft.Scratch, label + ".in")).FullName;
+        var copy = Path.Combine(place, "patch");
+        File.Copy(file, copy);
+        File.SetUnixFileMode(copy, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        var code = await caged.RunAsync(
+            draft,
+            new CagedStep(label, new Command("/bin/sh", "-c", Apply, "patch", copy))
+            {
+                Writable = [place],
+                Environment = new Dictionary<string, string>
+                {
+                    ["GIT_CEILING_DIRECTORIES"] = $"{draft.Project.Directory}:{draft.Project.Build}",
+                    ["GIT_CONFIG_NOSYSTEM"] = "1",
+                    ["GIT_CONFIG_GLOBAL"] = "/dev/null",
+                },
+            },
+            log.Output, ct);
+        return code == 0 || (code == HasIt ? false : throw new Refusal($"{label} does not apply (git apply ended with exit code {code})"));
+    }
+
     /// <summary>The release will be read by this manifest, wherever it is unpacked.</summary>
     public static void Remember(Draft draft, string? manifest)
     {

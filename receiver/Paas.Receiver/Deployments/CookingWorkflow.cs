@@ -1,10 +1,8 @@
-using Paas.Receiver.Archives;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Git;
 using Paas.Receiver.Manifests;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
-using Paas.Receiver.Storage;
 
 namespace Paas.Receiver.Deployments;
 
@@ -25,8 +23,8 @@ sealed record Run(Deployment Deployment, Release? Old, Steps Steps, UndoLog Undo
 /// 1 checkout · 2 configure · 3 build · 4 seal · 5 bundle (alongside) · 6–16 the bounce. See docs/the-push.md; the numbers are the same.
 /// </remarks>
 sealed class CookingWorkflow(
-    ReleaseStore releases, ProjectStore projects, GitProgram git, DraftBuilder builder, Bundler bundler, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal,
-    Spares spares, Signatures signatures, ImageBuilder images, ReleaseImages saved)
+    ReleaseStore releases, ProjectStore projects, GitProgram git, DraftBuilder builder, Launches launches, ProjectHooks projectHooks, Bounces bounces, Journal journal,
+    Spares spares, ImageBuilder images, FixWorkflow fixes, PatchStore patches, Deliverable deliverable)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     public async Task<(Release Release, string? Untidy)> RunAsync(Run run, string commit, CancellationToken ct)
@@ -99,6 +97,9 @@ sealed class CookingWorkflow(
                 await images.BuildAsync(draft, hooks.Common.Pillar, run.Request.Rebuild, log, ct);
             }
         });
+
+        // 3'. What was fixed by hand in this very commit is not lost by deploying it again.
+        var fixedByHand = await fixes.ReplayAsync(run, draft, ct);
         steps.LookAt("manifest");
         var manifest = Declared.In(draft.Directory, run, pillar, launches);
         var types = hooks.Common.Additions.TypesWith(manifest.ProcessTypes);
@@ -110,12 +111,13 @@ sealed class CookingWorkflow(
             var sealedRelease = releases.Seal(draft, pillarCommit, Mode.Cooking);
             journal.LeadsTo(run.Id, sealedRelease.Id, sealedRelease.Number);
             hooks.Keep(sealedRelease);
+            patches.Contain(sealedRelease, fixedByHand);
             return Task.FromResult(sealedRelease);
         });
 
         // 5. The archive is made from the sealed tree while the release starts.
         using var bundling = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var bundle = steps.Alongside(Step.Bundle, () => BundleAsync(release, draft.Digests, bundling.Token), new DropArchive(release.Id.Value));
+        var bundle = steps.Alongside(Step.Bundle, () => deliverable.MakeAsync(release, draft.Digests, bundling.Token), new DropArchive(release.Id.Value));
         try
         {
             await bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct);
@@ -129,7 +131,7 @@ sealed class CookingWorkflow(
         }
 
         // A deployment is complete only when its archive is durable; the release serves meanwhile.
-        var untidy = await UntidyAsync(bundle, log);
+        var untidy = await Deliverable.UntidyAsync(bundle, log);
         if (builder.WritesElsewhere)
         {
             spares.Prepare(project, files, path);
@@ -164,32 +166,6 @@ sealed class CookingWorkflow(
         }
 
         return files;
-    }
-
-    async Task<Bundle> BundleAsync(Release release, FileDigests digests, CancellationToken ct)
-    {
-        Directory.CreateDirectory(release.Deliverables, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var stamp = await new GitRepository(release.Project.ProjectRepository, git).CommitTimeAsync(release.Commit, ct);
-        var bundle = await bundler.PackAsync(release.Directory, release.ArchiveFile, stamp, digests, ct);
-        var signature = signatures.Sign(new Provenance(release.Project.Name.Value, release.Commit, bundle.ArchiveDigest, bundle.ContentDigest));
-        await saved.KeepAsync(release, ct);
-        releases.RecordArchive(release, bundle.ContentDigest, bundle.ArchiveDigest, bundle.Bytes, signature.Value, signature.Key);
-        return bundle;
-    }
-
-    static async Task<string?> UntidyAsync(Task<Bundle> bundle, Logs.LogStream log)
-    {
-        try
-        {
-            var made = await bundle;
-            log.Detail($"archived {Path.GetFileName(made.File)}, {Readable(made.Bytes)}, sha256 {made.ArchiveDigest[..12]}…");
-            return null;
-        }
-        catch (Exception e)
-        {
-            // The release serves; that its archive could not be made must be said and must not undo it.
-            return $"the archive could not be made: {e.Message}";
-        }
     }
 
     public static string Readable(long bytes) => bytes switch

@@ -10,7 +10,7 @@ namespace Paas.Receiver.Deployments;
 /// Runs one deployment by its mode's workflow; on failure walks the ways back; records, tells. The one place that catches everything.
 /// </summary>
 sealed partial class Deployer(
-    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, FinalWorkflow final, EditableWorkflow editable, RollbackWorkflow rollback, ImportWorkflow import, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
+    Journal journal, ReleaseStore releases, GitProgram git, CookingWorkflow cooking, FinalWorkflow final, EditableWorkflow editable, RollbackWorkflow rollback, ImportWorkflow import, FixWorkflow fix, HandMade handMade, Upkeep upkeep, Operations operations, Housekeeping housekeeping,
     Launches launches, Fleet fleet, Visitors visitors, Archivist archivist, WayForward forward, Spares spares, WorkingCopies copies, Announcing announcing, Space space, ILogger<Deployer> logger)
 {
     /// <summary>Runs it to its end. Never throws: one deployment must never be able to stop another.</summary>
@@ -222,6 +222,7 @@ sealed partial class Deployer(
     {
         var request = run.Request;
         var isEdited = run.Old is { Mode: Mode.Editable };
+        await handMade.LookAsync(run, ct);
         if (request.Kind is DeploymentKind.Rollback or DeploymentKind.Current)
         {
             if (isEdited)
@@ -230,6 +231,11 @@ sealed partial class Deployer(
             }
 
             return (request.Kind == DeploymentKind.Rollback ? await rollback.RunAsync(run, ct) : await rollback.MakeCurrentAsync(run, ct), null);
+        }
+
+        if (request.Kind == DeploymentKind.Fix)
+        {
+            return await fix.RunAsync(run, ct);
         }
 
         var mode = ModeOf(run);

@@ -45,6 +45,9 @@ enum DeploymentKind
     /// <summary>An archive that was made elsewhere is taken over, and made live where that is asked for.</summary>
     Import,
 
+    /// <summary>The live release with a patch that somebody made by hand.</summary>
+    Fix,
+
     /// <summary>A commit that a ref marks for this environment; the ref stays whatever becomes of it.</summary>
     Mark,
 }

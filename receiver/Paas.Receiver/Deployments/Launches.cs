@@ -67,7 +67,7 @@ sealed class Launches(
     public Wishes MarkedWith(Release release)
     {
         var entry = journal.Find(release.Id);
-        for (var steps = 0; steps < MostRedeploys && entry is { Kind: nameof(DeploymentKind.Redeploy) or nameof(DeploymentKind.Reconfigure), Previous: { } previous }; steps++)
+        for (var steps = 0; steps < MostRedeploys && entry is { Kind: nameof(DeploymentKind.Redeploy) or nameof(DeploymentKind.Reconfigure) or nameof(DeploymentKind.Fix), Previous: { } previous }; steps++)
         {
             entry = ReleaseId.TryParse(previous) is { } id ? journal.Find(id) : null;
         }

@@ -12,7 +12,7 @@ namespace Paas.Receiver.Deployments;
 /// </summary>
 sealed partial class Recovery(
     Journal journal, ProjectStore projects, ReleaseStore releases, DeploymentQueue queue, Deployer deployer, DeploymentLogs logs, GitProgram git,
-    Archivist archivist, Launches launches, Formations formations, Fleet fleet, Visitors visitors, ILogger<Recovery> logger)
+    Archivist archivist, Launches launches, Formations formations, Fleet fleet, Visitors visitors, ManualFixes fixes, ILogger<Recovery> logger)
 {
     /// <summary>How many applications are brought up at once after a reboot.</summary>
     const int AtOnce = 4;
@@ -24,6 +24,7 @@ sealed partial class Recovery(
     public async Task RunAsync(CancellationToken ct)
     {
         await fleet.AdoptAsync(await SurvivorsAsync(ct));
+        await fixes.RecoverAsync(ct);
         foreach (var entry in journal.Open())
         {
             if (projects.Find($"{entry.Environment}/{entry.Project}") is { } project)

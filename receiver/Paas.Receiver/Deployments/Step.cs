@@ -21,6 +21,9 @@ static class Step
     /// <summary>3. The project's own build (R14 build, post_build).</summary>
     public const string Build = "build";
 
+    /// <summary>3'. What people fixed by hand in a release of the same commit, or just now (R7.6).</summary>
+    public const string Patch = "patch";
+
     /// <summary>4. A number and a place among the releases; from here on the tree does not change.</summary>
     public const string Seal = "seal";
 

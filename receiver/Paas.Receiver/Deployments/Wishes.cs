@@ -58,6 +58,12 @@ sealed record Wishes
     /// <summary>What people edited in place and did not commit is given up.</summary>
     public bool DiscardEdits { get; init; }
 
+    /// <summary>The number of the patch that the live release is to get.</summary>
+    public int? Patch { get; init; }
+
+    /// <summary>What was fixed by hand is not applied again, and does not stand in the way.</summary>
+    public bool DiscardFixes { get; init; }
+
     /// <summary>Null for <see cref="None"/>.</summary>
     public string? ToJson() => JsonSerializer.Serialize(this, Compact) is var text and not "{}" ? text : null;
 

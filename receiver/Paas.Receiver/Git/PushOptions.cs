@@ -11,7 +11,7 @@ sealed record PushOptions
     /// <summary>More than this many are no person's.</summary>
     const int Most = 32;
 
-    static readonly string[] Known = ["async", "no-deploy", "mode", "rebuild", "deploy", "discard-edits", "only", "manifest", "set", "skip", "only_steps"];
+    static readonly string[] Known = ["async", "no-deploy", "mode", "rebuild", "deploy", "discard-edits", "discard-fixes", "only", "manifest", "set", "skip", "only_steps"];
 
     /// <summary><c>async</c>: accept at once, deploy in the background.</summary>
     public bool Async { get; private init; }
@@ -30,6 +30,9 @@ sealed record PushOptions
 
     /// <summary><c>discard-edits</c>: give up changes made by hand in an editable project.</summary>
     public bool DiscardEdits { get; private init; }
+
+    /// <summary><c>discard-fixes</c>: go on without what was fixed by hand in the live release.</summary>
+    public bool DiscardFixes { get; private init; }
 
     /// <summary><c>only=STEP,…</c>: of the steps that can be chosen, these.</summary>
     public IReadOnlyList<string> Only { get; private init; } = [];
@@ -84,6 +87,8 @@ sealed record PushOptions
                 return this with { Deploy = true };
             case ("discard-edits", null):
                 return this with { DiscardEdits = true };
+            case ("discard-fixes", null):
+                return this with { DiscardFixes = true };
             case ("mode", "editable" or "cooking" or "final") when Mode is null:
                 return this with { Mode = Enum.Parse<Mode>(value, ignoreCase: true) };
             case ("only", { } list) when Words(list) is { } steps && steps.All(IsStepName):
@@ -101,7 +106,7 @@ sealed record PushOptions
             case ("set", _):
                 mistakes.Add("'set' sets a variable, or a value of the configuration by its path: set=NAME=VALUE.");
                 return this;
-            case ("async" or "no-deploy" or "rebuild" or "deploy" or "discard-edits", _):
+            case ("async" or "no-deploy" or "rebuild" or "deploy" or "discard-edits" or "discard-fixes", _):
                 mistakes.Add($"'{Shown(name)}' takes no value.");
                 return this;
             case ("mode", _):

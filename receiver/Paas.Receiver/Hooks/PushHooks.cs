@@ -310,6 +310,7 @@ sealed partial class PushHooks(
         Set = options.Set.Count > 0 ? options.Set : null,
         Manifest = options.Manifest,
         DiscardEdits = options.DiscardEdits,
+        DiscardFixes = options.DiscardFixes,
         Only = OrNothing(options.Only),
         OnlySteps = OrNothing(options.OnlySteps),
         Skip = OrNothing(options.Skip),

@@ -299,7 +299,7 @@ sealed partial class Fleet : IAsyncDisposable
     }
 
     /// <summary>The same with the bytes of both outputs as they come. What is told last is slowed down by whoever is told.</summary>
-    public async Task<int> RunOnceAsync(Launch launch, IReadOnlyList<string> words, Func<bool, ReadOnlyMemory<byte>, Task> tell, TimeSpan limit, CancellationToken ct)
+    public async Task<int> RunOnceAsync(Launch launch, IReadOnlyList<string> words, Func<bool, ReadOnlyMemory<byte>, Task> tell, TimeSpan limit, CancellationToken ct, string? scratch = null)
     {
         launch.Check();
         if (launch.Image is { } image)
@@ -307,7 +307,7 @@ sealed partial class Fleet : IAsyncDisposable
             return await nursery.RunContainedAsync(launch, image, words, tell, limit, ct);
         }
 
-        var (id, directory, command) = nursery.Once(launch, new Command(words[0], words.Skip(1).ToArray()));
+        var (id, directory, command) = nursery.Once(launch, new Command(words[0], words.Skip(1).ToArray()), scratch);
         try
         {
             return await CagedRun.ToEndAsync(id, command, child => Task.WhenAll(TellAsync(child.Output, false), TellAsync(child.Error, true)), limit, ct);
@@ -336,10 +336,11 @@ sealed partial class Fleet : IAsyncDisposable
     /// running ends when this is disposed.
     /// </summary>
     /// <exception cref="Refusal">Something in the launch can never start.</exception>
-    public PreparedRun Prepare(Launch launch, IReadOnlyList<string> words)
+    /// <param name="scratch">Where its view keeps what it writes, made and removed by the caller; null is nowhere.</param>
+    public PreparedRun Prepare(Launch launch, IReadOnlyList<string> words, string? scratch = null)
     {
         launch.Check();
-        var (_, directory, command) = nursery.Once(launch, new Command(words[0], words.Skip(1).ToArray()));
+        var (_, directory, command) = nursery.Once(launch, new Command(words[0], words.Skip(1).ToArray()), scratch);
         return new PreparedRun(command with { OwnGroup = false }, () => Instance.ClearAwayAsync(directory, grace: TimeSpan.Zero, time));
     }
 

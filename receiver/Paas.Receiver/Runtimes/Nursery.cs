@@ -63,10 +63,11 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     }
 
     /// <summary>A command in the environment and the cage of a release, as a child of the receiver; its marker, its directory.</summary>
-    public (string Id, string Directory, Command Command) Once(Launch launch, Command command)
+    /// <param name="scratch">Where its view keeps what it writes, made and removed by the caller; null is in its directory, gone with it.</param>
+    public (string Id, string Directory, Command Command) Once(Launch launch, Command command, string? scratch = null)
     {
         var (id, directory) = NewDirectory();
-        var caged = Caged(launch, id, directory, command, port: null, type: null) with { OwnGroup = true };
+        var caged = Caged(launch, id, directory, command, port: null, type: null, scratch) with { OwnGroup = true };
 
         // Found again by Adopt when the receiver ends before the command does.
         ControlOf(launch, id, directory, new Command("/bin/true"), new ControlFile.Identity(launch.Project.Key, launch.Release.Value, null, 0, null, "")).Write(directory);
@@ -209,10 +210,11 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         living.TryRemove(instance.Id, out _);
     }
 
-    Command Caged(Launch launch, string id, string directory, Command command, int? port, string? type)
+    Command Caged(Launch launch, string id, string directory, Command command, int? port, string? type, string? scratch = null)
     {
         Directory.CreateDirectory(launch.Project.Data);
         var view = ViewOf(launch, id, directory);
+        view = scratch is null ? view : view with { Scratch = scratch };
         return cage.Enter(view, command with { Environment = Variables.Of(launch, id, cage.RunSeenAt(view), port, type, cage.LimitsFor(view.Limits)) });
     }
 

@@ -10,6 +10,7 @@ static class SshServices
         return services
             .AddSingleton(new SshSettings(options.SshListen, options.State, options.HooksDirectory, new Uri($"http://{here}/")))
             .AddSingleton<Terminals>()
+            .AddSingleton<FixTerminal>()
             .AddSingleton<Verbs>()
             .AddHostedService<SshDoor>()
             .AddHostedService<SshDaemon>();

@@ -16,7 +16,7 @@ sealed class Terminals(ProjectStore projects, Gatekeeper gatekeeper, ReleaseStor
     public async Task<int> RunAsync(Visit visit, Caller caller, IReadOnlyList<string> words, VisitAnswer answer, CancellationToken ct)
     {
         var wish = Read(words);
-        var project = Find(wish, caller);
+        var project = Find(wish.Project, wish.Environment, caller);
         var release = ReleaseOf(wish, project);
         if (wish.Command is null && !visit.HasTerminal)
         {
@@ -34,9 +34,10 @@ sealed class Terminals(ProjectStore projects, Gatekeeper gatekeeper, ReleaseStor
         return code;
     }
 
-    static IReadOnlyList<string> Shell() => File.Exists("/bin/bash") ? ["/bin/bash", "--noprofile", "--norc", "-i"] : ["/bin/sh", "-i"];
+    public static IReadOnlyList<string> Shell() => File.Exists("/bin/bash") ? ["/bin/bash", "--noprofile", "--norc", "-i"] : ["/bin/sh", "-i"];
 
-    static Dictionary<string, string> With(IReadOnlyDictionary<string, string> environment, Visit visit, Release release)
+    /// <summary>As the visitor's own terminal wants it.</summary>
+    public static Dictionary<string, string> With(IReadOnlyDictionary<string, string> environment, Visit visit, Release release)
     {
         var all = new Dictionary<string, string>(environment);
         if (visit.HasTerminal)
@@ -94,15 +95,16 @@ sealed class Terminals(ProjectStore projects, Gatekeeper gatekeeper, ReleaseStor
         Refusal Usage() => new(isShell ? "Usage: shell [-e ENV] [--release vN] PROJECT" : "Usage: run [-e ENV] [--release vN] PROJECT -- COMMAND...");
     }
 
-    Project Find(Wish wish, Caller caller)
+    /// <exception cref="Refusal">It is not there, not to be seen, or not to be gone into by this caller.</exception>
+    public Project Find(string wanted, string? inEnvironment, Caller caller)
     {
-        var parts = wish.Project.Split('/');
-        var named = wish.Environment ?? (parts.Length == 2 ? parts[0] : null);
+        var parts = wanted.Split('/');
+        var named = inEnvironment ?? (parts.Length == 2 ? parts[0] : null);
         EnvironmentName? environment = null;
         if (parts.Length > 2 || !ProjectName.TryParse(parts[^1], out var name) || (named is not null && !EnvironmentName.TryParse(named, out environment))
             || projects.Find(environment, name) is not { } project || !gatekeeper.May(caller, Permission.View, project))
         {
-            throw new Refusal($"There is no project '{wish.Project}'.");
+            throw new Refusal($"There is no project '{wanted}'.");
         }
 
         // Whoever is inside reads the configuration and can change the data.

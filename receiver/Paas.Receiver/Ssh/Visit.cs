@@ -47,10 +47,15 @@ sealed class VisitAnswer(Stream stream) : IDisposable
     public Task BeginInputAsync(CancellationToken ct) => SendAsync('s', ReadOnlyMemory<byte>.Empty, ct);
 
     /// <summary>The relay becomes this command's parent and gives it the visitor's terminal; returns its exit code, 129 when the visitor went away.</summary>
-    public async Task<int> RunThereAsync(Command command, CancellationToken ct)
+    public Task<int> RunThereAsync(Command command, CancellationToken ct) => RunThereAsync('r', command, ct);
+
+    /// <summary>The same, and the visit goes on behind it.</summary>
+    public Task<int> RunThereAndStayAsync(Command command, CancellationToken ct) => RunThereAsync('R', command, ct);
+
+    async Task<int> RunThereAsync(char kind, Command command, CancellationToken ct)
     {
         string[] words = [command.Directory ?? "/", command.Environment.Count.ToString(), .. command.Environment.Select(pair => $"{pair.Key}={pair.Value}"), command.Program, .. command.Arguments];
-        await SendAsync('r', Encoding.UTF8.GetBytes(string.Concat(words.Select(word => word + "\0"))), ct);
+        await SendAsync(kind, Encoding.UTF8.GetBytes(string.Concat(words.Select(word => word + "\0"))), ct);
         using var reader = new StreamReader(stream, leaveOpen: true);
         return int.TryParse(await reader.ReadLineAsync(ct), out var code) ? code : 129;
     }

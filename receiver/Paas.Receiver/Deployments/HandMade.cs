@@ -1,0 +1,134 @@
+using Paas.Receiver.Archives;
+using Paas.Receiver.Git;
+using Paas.Receiver.Logs;
+using Paas.Receiver.Projects;
+using Paas.Receiver.Releases;
+using Paas.Receiver.Storage;
+
+namespace Paas.Receiver.Deployments;
+
+/// <summary>
+/// Before a live release is replaced: what people made of it by hand, through <c>corpus fix</c> or past the receiver, and what is to come does not hold. It is said, and kept; where the
+/// configuration says <c>drift: refuse</c> the deployment is refused unless it was told to go on without (<c>-o discard-fixes</c>).
+/// </summary>
+sealed class HandMade(
+    PatchStore patches, PatchWriter writer, Drift drift, Bundler bundler, ChangeRecorder recorder, Launches launches, GitProgram git, TimeProvider time)
+{
+    const int MostNamed = 10;
+
+    /// <exception cref="Refusal">The configuration wants it so.</exception>
+    public async Task LookAsync(Run run, CancellationToken ct)
+    {
+        if (run.Old is not { Mode: not Mode.Editable } old)
+        {
+            return;
+        }
+
+        run.Steps.LookAt("manual fixes");
+        if (run.Request.Kind != DeploymentKind.Fix && patches.OpenIn(run.Project) is { } open)
+        {
+            run.Log.Trouble($"{open.By} is fixing v{open.BaseNumber} by hand since {open.MadeAt:HH:mm} UTC: what comes of it is kept as a patch of v{open.BaseNumber}");
+        }
+
+        var lost = new List<string>();
+        foreach (var patch in await NotInAsync(run, old, ct))
+        {
+            lost.Add($"{old} has a manual fix that this {Word(run.Request.Kind)} does not contain: {Named(patch.Files)} ({patch.Subject}); it is kept as {patch}: corpus patches {run.Project.Name} {patch.Number}");
+        }
+
+        if (await FindDriftAsync(run.Id, old, ct) is { } found)
+        {
+            lost.Add($"{old} was changed past the receiver: {Named(found.Files)}; it is kept as {found}: corpus patches {run.Project.Name} {found.Number}");
+        }
+
+        lost.ForEach(run.Log.Trouble);
+        if (lost.Count > 0 && !run.Request.Wishes.DiscardFixes && run.Request.Kind != DeploymentKind.Fix && await RefusesAsync(run, ct))
+        {
+            throw new Refusal($"the configuration of {run.Project} says drift: refuse. To go on without: git push -o discard-fixes");
+        }
+    }
+
+    /// <summary>What somebody changed in a sealed tree past the receiver, kept as a patch; null when it is what was sealed.</summary>
+    async Task<Patch?> FindDriftAsync(ReleaseId deployment, Release release, CancellationToken ct)
+    {
+        var touched = await drift.FindAsync(release, ct);
+        if (touched.Count == 0)
+        {
+            return null;
+        }
+
+        var original = Path.Combine(release.Project.Build, deployment.Value + ".drift.tmp");
+        try
+        {
+            if (release.ArchiveDigest is null || !File.Exists(release.ArchiveFile))
+            {
+                return patches.Add(release, PatchState.Drift, $"Changed in {release} past the receiver; its archive is gone, so no difference can be told", "unknown", touched, null, null);
+            }
+
+            await bundler.UnpackAsync(release.ArchiveFile, original, release.ArchiveDigest, ct);
+            var changes = await Task.Run(() => TreeChanges.InCopy(original, release.Directory, ct), ct);
+            var head = new PatchHead("unknown", $"Changed in {release} past the receiver", "Found before it was replaced.", time.GetUtcNow());
+            var texts = await recorder.TextsAsync(release, changes, head, deployment, ct);
+            var known = patches.List(release.Project).LastOrDefault(patch => patch.State == PatchState.Drift && patch.Base == release.Id);
+            var patch = known is not null && known.Files.SequenceEqual(changes.Paths.Take(PatchStore.MostNamed), StringComparer.Ordinal) && IsSame(known, texts)
+                ? known : patches.Add(release, PatchState.Drift, head.Subject, head.Author, changes.Paths, texts.Own?.Text, texts.Built?.Text);
+            ShowWith(patch, Path.Combine(release.Project.Archives, deployment.Value));
+            return patch;
+        }
+        finally
+        {
+            DirectoryHandle.Delete(original);
+        }
+    }
+
+    /// <summary>Of what the live release holds; a commit that is deployed again gets it again.</summary>
+    async Task<IReadOnlyList<Patch>> NotInAsync(Run run, Release old, CancellationToken ct)
+    {
+        var held = run.Request.Kind is DeploymentKind.Push or DeploymentKind.Mark or DeploymentKind.Promote ? patches.In(old) : [];
+        var commit = run.Request.NewCommit;
+        if (held.Count == 0 || (commit == old.Commit && old.Mode == Mode.Cooking))
+        {
+            return [];
+        }
+
+        var repository = new GitRepository(run.Project.ProjectRepository, git);
+        var missing = new List<Patch>();
+        foreach (var patch in held)
+        {
+            if (commit is null || !repository.Exists || !await repository.HasAsync(commit, ct) || !File.Exists(patch.File)
+                || !await writer.IsContainedAsync(run.Project.ProjectRepository, commit, [patch.File], Path.Combine(run.Project.Build, run.Id.Value + ".held.tmp"), ct))
+            {
+                missing.Add(patch);
+            }
+        }
+
+        return missing;
+    }
+
+    async Task<bool> RefusesAsync(Run run, CancellationToken ct)
+    {
+        var pillar = await launches.PillarAsync(run.Project, await launches.PillarCommitAsync(run.Request, ct), tree: null, run.Request.Wishes, ct);
+        return pillar.Document.TryGetProperty("drift", out var wanted) && wanted.ValueKind == System.Text.Json.JsonValueKind.String && wanted.GetString() == "refuse";
+    }
+
+    static bool IsSame(Patch known, PatchTexts texts) => WithoutHead(Read(known.File)) == WithoutHead(texts.Own?.Text) && WithoutHead(Read(known.BuiltFile)) == WithoutHead(texts.Built?.Text);
+
+    static byte[]? Read(string file) => File.Exists(file) ? File.ReadAllBytes(file) : null;
+
+    // The time in the head differs.
+    static string WithoutHead(byte[]? text) => text is null ? "" : System.Text.Encoding.Latin1.GetString(text) is var words && words.IndexOf("\ndiff --git ", StringComparison.Ordinal) is >= 0 and var at ? words[at..] : "";
+
+    static void ShowWith(Patch patch, string archive)
+    {
+        Directory.CreateDirectory(archive, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        foreach (var text in patch.Texts)
+        {
+            File.Copy(text, Path.Combine(archive, $"drift{Path.GetFileName(text)[patch.Id.Value.Length..]}"), overwrite: true);
+        }
+    }
+
+    static string Named(IReadOnlyList<string> files) =>
+        string.Join(", ", files.Take(MostNamed).Select(file => LogStream.Harmless(file.Replace('\n', '?')))) + (files.Count > MostNamed ? $" and {files.Count - MostNamed} more" : "");
+
+    static string Word(DeploymentKind kind) => kind == DeploymentKind.Promote ? "promotion" : "push";
+}
