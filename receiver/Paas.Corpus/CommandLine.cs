@@ -117,6 +117,11 @@ static class CommandLine
             root.Add(service);
         }
 
+        foreach (var server in ServerBackupCommands.Create(surroundings))
+        {
+            root.Add(server);
+        }
+
         foreach (var operate in OperateCommands.Create(surroundings))
         {
             root.Add(operate);

@@ -219,6 +219,20 @@ sealed class ReceiverClient : IDisposable
             throw new CorpusException(Exit.Unreachable, $"the connection to {target.Endpoint.Authority} is lost, and the command with it.");
         }, ct);
 
+    /// <summary>Asks for something that comes as a stream of bytes, and passes it on as it comes.</summary>
+    public Task DownloadAsync(string path, ServerBackupOrder order, Stream to, CancellationToken ct) => Reached(async () =>
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, path)
+        {
+            Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, ContractJson.Default.ServerBackupOrder)) { Headers = { ContentType = new("application/json") } },
+        };
+        using var answer = await SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+        await using var bytes = await answer.Content.ReadAsStreamAsync(ct);
+        await bytes.CopyToAsync(to, ct);
+        await to.FlushAsync(ct);
+        return 0;
+    }, ct);
+
     public void Dispose() => http.Dispose();
 
     // Small and in order, as the HTML standard has it: fields to a line, a blank line ends an event.

@@ -31,6 +31,7 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(TaskOrder))]
 [JsonSerializable(typeof(Page<BackupSummary>))]
 [JsonSerializable(typeof(DoctorOrder))]
+[JsonSerializable(typeof(ServerBackupOrder))]
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(SpaceSummary))]
 [JsonSerializable(typeof(QuotaOrder))]

@@ -660,3 +660,7 @@ public sealed record DoctorReport(bool Healthy, IReadOnlyList<DoctorFinding> Fin
 /// <param name="Severity"><c>fine</c>, <c>note</c>, <c>mended</c>, <c>warning</c> or <c>problem</c>.</param>
 /// <param name="Remedy">What would put it right.</param>
 public sealed record DoctorFinding(string Area, string Severity, string Message, string? Remedy = null);
+
+/// <summary>A backup of the entire receiver.</summary>
+/// <param name="WithoutReleases">Leave out the archives of releases.</param>
+public sealed record ServerBackupOrder(bool WithoutReleases = false);

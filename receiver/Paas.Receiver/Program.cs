@@ -21,6 +21,7 @@ using Paas.Receiver.Registry;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Routing;
 using Paas.Receiver.Runtimes;
+using Paas.Receiver.ServerBackups;
 using Paas.Receiver.ServiceControl;
 using Paas.Receiver.Storage;
 using Paas.Receiver.Ssh;
@@ -39,6 +40,11 @@ catch (BadConfigurationException bad)
 {
     await Console.Error.WriteLineAsync(bad.Message);
     return 2;
+}
+
+if (MachineCommands.Is(args))
+{
+    return await MachineCommands.RunAsync(args, options.Root, options.State, () => StateRoot.Open(options) is { } held ? (held, held.Database) : null, CancellationToken.None);
 }
 
 // The machine: a root of our own, held by one receiver at a time.
@@ -179,6 +185,7 @@ services.AddSingleton(provider => new Space(
 services.AddSingleton<WayForward>();
 services.AddSingleton<Announcing>();
 services.AddSingleton<Deployer>();
+services.AddSingleton<Standstill>();
 services.AddSingleton<DeploymentQueue>();
 services.AddSingleton<ManualFixes>();
 services.AddSingleton<Marks>();
@@ -203,6 +210,8 @@ services.AddSingleton<MachineChecks>();
 services.AddSingleton<RecordChecks>();
 services.AddSingleton<ServiceChecks>();
 services.AddSingleton<Doctor>();
+services.AddSingleton(provider => new ServerBackup(
+    options.Root, options.State, root.Database, provider.GetRequiredService<Standstill>(), TimeProvider.System, provider.GetRequiredService<ILogger<ServerBackup>>()));
 
 // The doors.
 services.AddSingleton<PushCheck>((_, _, _) => Task.FromResult<IReadOnlyList<string>>([]));

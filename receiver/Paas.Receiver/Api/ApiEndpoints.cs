@@ -50,6 +50,7 @@ static class ApiEndpoints
         api.MapSessions();
         api.MapSpace();
         api.MapDoctor();
+        api.MapServerBackup();
         api.MapApplicationLogs();
         api.MapRun();
         api.MapFixes();

@@ -13,7 +13,7 @@ namespace Paas.Receiver.Deployments;
 /// leaves it as it was; from there on the next start removes the rest.
 /// </summary>
 sealed partial class Demolition(
-    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, MarkStore marks, DeploymentLogs logs, RegistryServer registry, RegistryCredentials credentials, ILogger<Demolition> logger)
+    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, MarkStore marks, DeploymentLogs logs, RegistryServer registry, RegistryCredentials credentials, ILogger<Demolition> logger, Standstill? standstill = null)
 {
     readonly Lock turn = new();
     Task deleted = Task.CompletedTask;
@@ -21,6 +21,7 @@ sealed partial class Demolition(
     /// <summary>Returns when the project answers nowhere, runs nothing and its name is free.</summary>
     public async Task DestroyAsync(Project project, string by)
     {
+        using var moving = standstill is null ? null : await standstill.BeginAsync();
         await queue.CloseAsync(project, by);
         try
         {

@@ -9,13 +9,14 @@ namespace Paas.Receiver.Deployments;
 /// Nobody's connection carries the work: whoever asked only follows the log.
 /// </summary>
 sealed partial class DeploymentQueue(
-    Journal journal, Deployer deployer, GitProgram git, DeploymentLogs logs, TimeProvider time, ILogger<DeploymentQueue> logger)
+    Journal journal, Deployer deployer, GitProgram git, DeploymentLogs logs, TimeProvider time, ILogger<DeploymentQueue> logger, Standstill? standstill = null)
 {
     /// <summary>How long git may take, after it was told yes, to move the ref before the receiver does it.</summary>
     static readonly TimeSpan RefPatience = TimeSpan.FromSeconds(30);
 
     const int Remembered = 200;
 
+    readonly Standstill standstill = standstill ?? new Standstill();
     readonly ConcurrentDictionary<string, Line> lines = new();
     readonly ConcurrentDictionary<string, Deployment> known = new();
     readonly ConcurrentQueue<string> finished = new();
@@ -185,6 +186,12 @@ sealed partial class DeploymentQueue(
     {
         while (line.Next() is var (deployment, work))
         {
+            if (standstill.IsCalled)
+            {
+                deployment.Log.Title("Waiting for a backup of the whole receiver");
+            }
+
+            using var turn = await standstill.BeginAsync(deployment.Cancellation);
             Outcome outcome;
             try
             {

@@ -144,6 +144,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Announcing>()
             .AddSingleton(provider => new Space(database, provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), null))
             .AddSingleton<Deployer>()
+            .AddSingleton<Standstill>()
             .AddSingleton<DeploymentQueue>()
             .AddSingleton<ManualFixes>()
             .AddSingleton<Marks>()
@@ -155,6 +156,8 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<ServiceChecks>()
             .AddSingleton<Doctor>()
             .AddSingleton(new ImportSettings(1_000_000))
+            .AddSingleton(provider => new ServerBackups.ServerBackup(
+                root, state, database, provider.GetRequiredService<Standstill>(), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<ServerBackups.ServerBackup>.Instance))
             .AddApi(new ThisHost(IPAddress.Loopback, "localhost", root, Enum.GetValues<EnvironmentType>()));
         var app = builder.Build();
         app.MapApi();
