@@ -277,10 +277,9 @@ sealed class Changeover(
         await launches.RescaleIfAskedAsync(next);
     });
 
-    /// <summary>PM-66: it runs without the project's names, under its own.</summary>
+    /// <summary>PM-66: it runs without the project's names, under its own. Nothing of it ends, so nobody waits for those whom it still answers: a WebSocket may stay for days.</summary>
     public Task LeaveOldAsync() => old is null ? Task.CompletedTask : steps.RunAsync(Step.Retire, async () =>
     {
-        await visitors.DrainAsync(old, limits.Stop);
         launches.Unkeep(next);
         await launches.RescaleIfAskedAsync(next);
         log.Detail($"{old} runs on at {visitors.Url(old)}, until: corpus stop {old.Project.Name} {old}");
