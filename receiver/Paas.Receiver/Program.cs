@@ -122,7 +122,7 @@ services.AddSingleton(new OwnThings(options.Root));
 services.AddSingleton<ImageBuilder>();
 services.AddSingleton<ImageBundler>();
 services.AddSingleton(provider => new RegistryServer(options.State, options.Registry, TimeProvider.System, provider.GetRequiredService<ILogger<RegistryServer>>()));
-services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port, DaemonUser = () => users.OfDaemon("paas-web") });
+services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port, DaemonUser = () => users.OfDaemon("paas-web"), Supervisor = options.Supervisor });
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(
     Path.Combine(options.State, "certificates"), options.Certificates, options.Domain, TimeProvider.System, provider.GetRequiredService<ILogger<CertificateStore>>()));

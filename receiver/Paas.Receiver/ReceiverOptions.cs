@@ -56,6 +56,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_STOP_TIMEOUT</c>, seconds: between SIGTERM and SIGKILL (AMB-26).</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(20);
 
+    /// <summary><c>PAAS_SUPERVISOR</c>: a program that speaks Paasmaker's supervisor protocol and watches instances instead of our own; null for that.</summary>
+    public string? Supervisor { get; init; }
+
     /// <summary><c>PAAS_SETTLE</c>, seconds, 0 for none: how long a new release must stay up under its visitors before the old one is given up.</summary>
     public TimeSpan Settle { get; init; } = TimeSpan.FromSeconds(0.5);
 
@@ -198,6 +201,8 @@ sealed record ReceiverOptions
             StartTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_START_TIMEOUT", 60, mistakes)),
             StopTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_STOP_TIMEOUT", 20, mistakes)),
             BuildTimeout = TimeSpan.FromSeconds(Number(configuration, "PAAS_BUILD_TIMEOUT", 1800, mistakes)),
+            Supervisor = configuration["PAAS_SUPERVISOR"] is { Length: > 0 } supervisor
+                ? Existing("PAAS_SUPERVISOR", supervisor, Path.IsPathRooted(supervisor) && File.Exists(supervisor) && File.GetUnixFileMode(supervisor).HasFlag(UnixFileMode.UserExecute), mistakes) : null,
             Settle = Seconds(configuration, "PAAS_SETTLE", 0.5, mistakes),
             BuildNetwork = Network(configuration["PAAS_BUILD_NETWORK"], mistakes),
             BuildEnvironment = configuration["PAAS_BUILD_ENV"] is { Length: > 0 } variables ? Existing("PAAS_BUILD_ENV", variables, File.Exists(variables), mistakes) : null,

@@ -51,7 +51,8 @@ sealed record ControlFile
     /// <param name="Log">The directory multilog writes to.</param>
     /// <param name="Runtime">The <see cref="IRuntime"/>'s name; null where the process listens itself.</param>
     /// <param name="Inside">The port inside its container; null for a process.</param>
-    public sealed record Identity(string Project, string Release, string? Type, int Number, int? Port, string Log, int? Inside = null, string? Runtime = null)
+    /// <param name="Supervisor">The program that watches it; null for our own.</param>
+    public sealed record Identity(string Project, string Release, string? Type, int Number, int? Port, string Log, int? Inside = null, string? Runtime = null, string? Supervisor = null)
     {
         public bool IsContainer => Inside is not null;
     }
@@ -113,7 +114,7 @@ sealed record ControlFile
 
     static string Quoted(string text) => "'" + text.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 
-    static void WritePrivately(string path, string text)
+    public static void WritePrivately(string path, string text)
     {
         using var file = new FileStream(path, new FileStreamOptions
         {

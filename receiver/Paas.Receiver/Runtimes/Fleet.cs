@@ -392,7 +392,7 @@ sealed partial class Fleet : IAsyncDisposable
             .Distinct()];
 
     /// <summary>A supervisor's exit report (reference 2.9). False, and nothing happens, for an unknown instance or a key that is wrong or used.</summary>
-    public bool ReportExit(string instance, string key, int code) => nursery.Find(instance)?.Report(key, code) ?? false;
+    public bool ReportExit(string instance, string key, int code) => nursery.Report(instance, key, code);
 
     /// <summary>The newest lines that instances of a project printed, oldest first, without their times.</summary>
     /// <param name="release">Null for every release that has logs.</param>

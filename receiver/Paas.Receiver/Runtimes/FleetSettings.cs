@@ -9,8 +9,11 @@ sealed record FleetSettings
     /// <summary>The receiver's own directory (0700); instances are in <c>instances/</c> and what they print in <c>logs/</c>.</summary>
     public required string State { get; init; }
 
-    /// <summary>Holds <c>supervise</c>.</summary>
+    /// <summary>Holds <c>supervise</c> and <c>instance</c>.</summary>
     public required string Hooks { get; init; }
+
+    /// <summary><c>PAAS_SUPERVISOR</c>: a program that speaks reference 2.9 and watches processes instead of our own <c>supervise</c>; null for that.</summary>
+    public string? Supervisor { get; init; }
 
     /// <summary>The port on 127.0.0.1 where supervisors report exits. Asked at each start, for it may not be known before the server listens.</summary>
     public required Func<int> ReportPort { get; init; }

@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Security.Cryptography;
-using System.Text;
 using Paas.Receiver.Processes;
 
 namespace Paas.Receiver.Runtimes;
@@ -15,19 +13,18 @@ sealed class Instance : IInstance
     /// <summary>How long it may take to write that file; on a machine that is very busy.</summary>
     static readonly TimeSpan FileTime = TimeSpan.FromSeconds(2);
 
-    readonly TaskCompletionSource<int> reported = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly ExitReport report;
     readonly ControlFile control;
     readonly Func<string, bool> ranOutOfMemory;
     readonly TimeProvider time;
-    string? key;
     bool nothingLeft;
 
-    Instance(ControlFile control, string directory, int supervisor, int process, Func<string, bool> ranOutOfMemory, TimeProvider time)
+    Instance(ControlFile control, ExitReport report, string directory, int supervisor, int process, Func<string, bool> ranOutOfMemory, TimeProvider time)
     {
+        this.report = report;
         this.ranOutOfMemory = ranOutOfMemory;
         this.control = control;
         this.time = time;
-        key = control.Key;
         Directory = directory;
         Supervisor = supervisor;
         Process = process;
@@ -54,15 +51,22 @@ sealed class Instance : IInstance
 
     /// <summary>Starts the supervisor of what a control file describes.</summary>
     /// <exception cref="IOException">It did not come to start the command.</exception>
-    public static async Task<Instance> StartAsync(ControlFile control, string directory, string supervise, Func<string, bool> ranOutOfMemory, TimeProvider time)
+    public static async Task<Instance> StartAsync(ControlFile control, ExitReport report, string directory, string hooks, Func<string, bool> ranOutOfMemory, TimeProvider time)
     {
         control.Write(directory);
+        if (control.Of.Supervisor is { } foreign)
+        {
+            var (watcher, child) = await ForeignSupervisor.StartAsync(control, directory, foreign, hooks, time);
+            return new Instance(control, report, directory, watcher, child, ranOutOfMemory, time);
+        }
+
+        var supervise = Path.Combine(hooks, "supervise");
         await using var supervisor = new Command("/bin/sh", supervise, directory) { OwnGroup = true }.Start();
         supervisor.Input.Close();
         using var answer = new StreamReader(supervisor.Output);
         if (int.TryParse(await answer.ReadLineAsync(), CultureInfo.InvariantCulture, out var process))
         {
-            return new Instance(control, directory, supervisor.Id, process, ranOutOfMemory, time);
+            return new Instance(control, report, directory, supervisor.Id, process, ranOutOfMemory, time);
         }
 
         var code = await supervisor.WaitAsync();
@@ -72,7 +76,7 @@ sealed class Instance : IInstance
     }
 
     /// <summary>An instance that a former run of the receiver started and that still runs under its supervisor; else null.</summary>
-    public static Instance? TryAdopt(ControlFile control, string directory, int reportPort, Func<string, bool> ranOutOfMemory, TimeProvider time)
+    public static Instance? TryAdopt(ControlFile control, ExitReport report, string directory, int reportPort, Func<string, bool> ranOutOfMemory, TimeProvider time)
     {
         // Process ids are used again: the supervisor must be the one of this directory, and the process its child.
         if (SupervisorOf(directory, control.Instance) is not { } supervisor || !IsSupervisor(supervisor, directory)
@@ -87,18 +91,11 @@ sealed class Instance : IInstance
             control.Write(directory);
         }
 
-        return new Instance(control, directory, supervisor, process, ranOutOfMemory, time);
+        return new Instance(control, report, directory, supervisor, process, ranOutOfMemory, time);
     }
 
     /// <summary>RT-17: true once, for the right key, whoever asks how often.</summary>
-    public bool Report(string given, int code)
-    {
-        var expected = Volatile.Read(ref key);
-        return expected is not null
-            && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(expected), Encoding.UTF8.GetBytes(given))
-            && Interlocked.CompareExchange(ref key, null, expected) == expected
-            && reported.TrySetResult(code);
-    }
+    public bool Report(string given, int code) => report.Take(given, code);
 
     public Task<IPEndPoint> AnsweredAtAsync(CancellationToken ct) => Listening.AnswersAsync(control.Of.Port!.Value, time, ct);
 
@@ -115,8 +112,8 @@ sealed class Instance : IInstance
         var supervisorGone = ExitWatch.Of(Supervisor);
         foreach (var patience in new[] { ReportTime, FileTime })
         {
-            await Task.WhenAny(reported.Task, supervisorGone, Task.Delay(patience, time));
-            if ((reported.Task.IsCompletedSuccessfully ? await reported.Task : CodeLeftIn(Directory, Id)) is { } code)
+            await Task.WhenAny(report.Code, supervisorGone, Task.Delay(patience, time));
+            if ((report.Code.IsCompletedSuccessfully ? await report.Code : CodeLeftIn(Directory, Id)) is { } code)
             {
                 return code;
             }
@@ -144,6 +141,11 @@ sealed class Instance : IInstance
         catch (TimeoutException)
         {
             return false;
+        }
+
+        if (control.Of.Supervisor is not null)
+        {
+            PosixSignals.Send(-Process, PosixSignals.Terminate); // its supervisor has told its child alone
         }
 
         // A shell between us and the application dies of the signal at once; the application itself may still be finishing.
@@ -221,7 +223,7 @@ sealed class Instance : IInstance
     {
         try
         {
-            return File.ReadAllText($"/proc/{process}/cmdline").Split('\0').Contains(directory);
+            return File.ReadAllText($"/proc/{process}/cmdline").Split('\0').Any(word => word == directory || word == ForeignSupervisor.FileIn(directory));
         }
         catch (IOException)
         {

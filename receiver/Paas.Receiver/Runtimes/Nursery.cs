@@ -12,6 +12,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     const int LinesTold = 20;
 
     readonly ConcurrentDictionary<string, IInstance> living = new();
+    readonly ConcurrentDictionary<string, ExitReport> reports = new();
     readonly ConcurrentDictionary<Task, bool> clearing = new();
 
     /// <summary>A new instance with a new id, a new view and a new port.</summary>
@@ -32,6 +33,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
                 ports.Return(unused);
             }
 
+            reports.TryRemove(id, out _);
             await Instance.ClearAwayAsync(directory, grace: TimeSpan.Zero, time);
             throw;
         }
@@ -42,9 +44,9 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         var runtime = RuntimeOf(type);
         var command = Caged(launch, id, directory, new Command("/bin/sh", "-c", AsWritten(runtime.CommandOf(type))), port, type.Name);
         var log = logs.Open(launch, type, number, id);
-        var of = new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, log, Runtime: runtime.Name);
+        var of = new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, log, Runtime: runtime.Name, Supervisor: settings.Supervisor);
         var control = ControlOf(launch, id, directory, command, of);
-        var instance = await Instance.StartAsync(control, directory, Path.Combine(settings.Hooks, "supervise"), cage.RanOutOfMemory, time);
+        var instance = await Instance.StartAsync(control, reports[id] = new ExitReport(control.Key), directory, settings.Hooks, cage.RanOutOfMemory, time);
         var view = ViewOf(launch, id, directory);
         return await runtime.ServeAsync(instance, new IRuntime.Place(launch, type, cage.RunSeenAt(view), Cage.TemporaryOf(view)));
     }
@@ -111,7 +113,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     {
         IInstance? instance = control.Of.IsContainer
             ? await docker.TryAsync(engine => Container.TryAdoptAsync(engine, control.Instance, control.Of, directory, time))
-            : Instance.TryAdopt(control, directory, settings.ReportPort(), cage.RanOutOfMemory, time) is { } process
+            : Instance.TryAdopt(control, new ExitReport(control.Key), directory, settings.ReportPort(), cage.RanOutOfMemory, time) is { } process
                 && runtimes.FirstOrDefault(runtime => runtime.Name == (control.Of.Runtime ?? OwnProcess.Usual)) is { } runtime ? await runtime.TryAdoptAsync(process) : null;
         if (instance is not null)
         {
@@ -146,7 +148,8 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     /// <summary>What the instance itself was told as its port.</summary>
     public static int? PortSeenBy(IInstance instance, Launch launch) => launch.Image?.Port ?? instance.Port;
 
-    public IInstance? Find(string id) => living.GetValueOrDefault(id);
+    /// <summary>A supervisor's report. One that is quicker than who started it is taken too.</summary>
+    public bool Report(string id, string key, int code) => living.TryGetValue(id, out var instance) ? instance.Report(key, code) : reports.TryGetValue(id, out var report) && report.Take(key, code);
 
     /// <summary>In the background: a supervisor that still reports keeps nobody waiting.</summary>
     public void ClearAway(IInstance instance)
@@ -208,6 +211,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         }
 
         living.TryRemove(instance.Id, out _);
+        reports.TryRemove(instance.Id, out _);
     }
 
     Command Caged(Launch launch, string id, string directory, Command command, int? port, string? type, string? scratch = null)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
@@ -152,9 +153,10 @@ sealed class Yard : IAsyncDisposable
         return project;
     }
 
-    public Fleet NewFleet()
+    /// <param name="supervisor">A program that is not ours.</param>
+    public Fleet NewFleet(string? supervisor = null, ILogger<Fleet>? logger = null)
     {
-        var fleet = new Fleet(Cage, Settings, engine, TimeProvider.System, NullLogger<Fleet>.Instance);
+        var fleet = new Fleet(Cage, Settings with { Supervisor = supervisor }, engine, TimeProvider.System, logger ?? NullLogger<Fleet>.Instance);
         fleets.Add(fleet);
         return fleet;
     }
