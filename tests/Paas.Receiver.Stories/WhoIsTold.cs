@@ -76,6 +76,33 @@ public sealed class WhoIsTold
         Assert.Equal(2, ear.Count);
     }
 
+    [Fact]
+    public async Task An_instance_that_ends_again_and_again_is_told_once_and_status_says_so()
+    {
+        await using var ear = new Ear();
+        await using var receiver = await ReceiverProcess.StartAsync(new Dictionary<string, string>
+        {
+            ["PAAS_NOTIFY_PRIVATE"] = "1",
+            ["PAAS_NOTIFY_WEBHOOK"] = $"http://127.0.0.1:{ear.Port}/operator",
+            ["PAAS_NOTIFY_WEBHOOK_SECRET"] = "the-operators-own",
+        });
+        await using var git = await GitClient.NewAsync(receiver, "looping");
+        await git.WriteAsync("Procfile", "worker: until [ -e \"$PAAS_DATA_DIR/die\" ]; do sleep 0.02; done; exit 9\n");
+        await git.CommitAsync("First");
+        Assert.True((await git.PushAsync()).Accepted);
+        Assert.Equal(("live", "v1", "true"), await ear.HeardAsync("/operator", 0));
+
+        await File.WriteAllTextAsync(Path.Combine(receiver.Project("looping"), "data", "die"), "");
+        var body = await ear.BodyAsync("/operator", 1);
+        Assert.Contains("\"event\":\"crash-loop\"", body);
+        Assert.Contains("\"subject\":\"local/looping: worker.1 of v1 ends again and again\"", body);
+        Assert.Contains("\"exitCode\":\"9\"", body);
+        await Patience.UntilAsync(() => receiver.Output.Contains("worker.1 ended 5 times in a row, last with 9", StringComparison.Ordinal), "the operator's log says so");
+        var (_, status, _) = await CorpusCommand.RunAsync(receiver, "status", "looping");
+        Assert.Contains("worker.1 of v1 ends again and again: ", status);
+        Assert.Equal(2, ear.Count);
+    }
+
     /// <summary>Listens to webhooks; to <c>/hangs</c> it never answers.</summary>
     sealed class Ear : IAsyncDisposable
     {

@@ -28,6 +28,9 @@ static class PsCommand
         return command;
     }
 
-    static string State(InstanceSummary instance) => instance.Crashes > 1
+    /// <summary>So many ends in a row are a crash loop, as the receiver counts.</summary>
+    public const int Loop = 5;
+
+    public static string State(InstanceSummary instance) => instance.Crashes > 1
         ? $"{instance.State} ({instance.Crashes} ends in a row{(instance.LastExitCode is { } code ? $", last with {code}" : "")})" : instance.State;
 }

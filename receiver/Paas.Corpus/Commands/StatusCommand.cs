@@ -51,6 +51,11 @@ static class StatusCommand
             output.WriteLine($"  {type.Key}: {string.Join(", ", type.GroupBy(instance => instance.State, StringComparer.Ordinal).Select(state => $"{state.Count()} {state.Key}"))}");
         }
 
+        foreach (var loop in status.Instances.Where(instance => instance.Crashes >= PsCommand.Loop))
+        {
+            output.WriteLine($"  {loop.Type}.{loop.Number}{(loop.Release is { } number ? $" of v{number}" : "")} ends again and again: {PsCommand.State(loop)}");
+        }
+
         if (status.Running is { } running)
         {
             output.WriteLine($"  running: {Line(running)}");

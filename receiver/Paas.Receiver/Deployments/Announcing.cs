@@ -1,12 +1,39 @@
+using System.Globalization;
 using Paas.Receiver.Notifications;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
+using Paas.Receiver.Runtimes;
 
 namespace Paas.Receiver.Deployments;
 
-/// <summary>Tells people and programs how a deployment ended (R9.13, R10.14, R11): whatever goes wrong here changes nothing about it (A29).</summary>
-sealed partial class Announcing(Launches launches, ReleaseStore releases, Journal journal, Visitors visitors, Outbox outbox, TellingOptions options, ILogger<Announcing> logger)
+/// <summary>
+/// Tells people and programs how a deployment ended (R9.13, R10.14, R11), and which instances end again and again: whatever goes wrong here changes nothing about it (A29).
+/// </summary>
+sealed partial class Announcing
 {
+    readonly Launches launches;
+    readonly ReleaseStore releases;
+    readonly Journal journal;
+    readonly Visitors visitors;
+    readonly Outbox outbox;
+    readonly TellingOptions options;
+    readonly TimeProvider time;
+    readonly ILogger<Announcing> logger;
+
+    public Announcing(
+        Launches launches, ReleaseStore releases, Journal journal, Visitors visitors, Fleet fleet, Outbox outbox, TellingOptions options, TimeProvider time, ILogger<Announcing> logger)
+    {
+        this.launches = launches;
+        this.releases = releases;
+        this.journal = journal;
+        this.visitors = visitors;
+        this.outbox = outbox;
+        this.options = options;
+        this.time = time;
+        this.logger = logger;
+        fleet.CrashLooping += loop => _ = Task.Run(() => TellAsync(loop));
+    }
+
     /// <summary>In the background: nobody who pushes waits for it.</summary>
     public void Tell(Deployment deployment, Outcome outcome, string? failure)
     {
@@ -33,6 +60,61 @@ sealed partial class Announcing(Launches launches, ReleaseStore releases, Journa
             // Nobody awaits this, and the deployment has ended as it has.
             Log.NotTold(logger, e, deployment.Project.Key, deployment.Id);
         }
+    }
+
+    async Task TellAsync(CrashLoop loop)
+    {
+        var release = releases.Find(loop.Project, loop.Release) is { } found ? $"{found}" : null;
+        Log.Looping(logger, loop.Project.Key, release, loop.Type, loop.Number, loop.Times, loop.ExitCode);
+        try
+        {
+            var (wanted, _) = await WantedAsync(loop.Project);
+            var recipients = wanted.Where(one => one.Failures).Select(one => one.Recipient).Concat(options.Operators).ToList();
+            if (recipients.Count > 0)
+            {
+                outbox.Put(NoticeOf(loop, release), recipients);
+            }
+        }
+        catch (Exception e)
+        {
+            // Nobody awaits this, and the instance is tried again whoever knows of it.
+            Log.LoopNotTold(logger, e, loop.Project.Key);
+        }
+    }
+
+    Notice NoticeOf(CrashLoop loop, string? release)
+    {
+        var project = loop.Project;
+        var why = loop.ExitCode is { } code ? code > 128 ? $"signal {code - 128}" : $"exit code {code}" : "nobody knows how";
+        var subject = $"{project}: {loop.Type}.{loop.Number} of {release} ends again and again";
+        return new Notice
+        {
+            Id = Guid.CreateVersion7(time.GetUtcNow()).ToString("D"),
+            Event = "crash-loop",
+            Subject = subject,
+            Text = string.Join('\n', [
+                subject,
+                "",
+                $"{loop.Times} times in a row, last with {why}. It is tried again, with pauses of up to a minute.",
+                $"Serves now: {visitors.Serving(project)?.ToString() ?? "nothing"}, {visitors.Url(project)}",
+                $"     corpus logs -t {loop.Type} {project.Name}",
+                "",
+            ]),
+            Facts = new Dictionary<string, string?>
+            {
+                ["project"] = project.Name.Value,
+                ["environment"] = project.Environment.Name.Value,
+                ["environmentType"] = project.Environment.Type.ToString().ToLowerInvariant(),
+                ["release"] = release,
+                ["type"] = loop.Type,
+                ["number"] = loop.Number.ToString(CultureInfo.InvariantCulture),
+                ["exitCode"] = loop.ExitCode?.ToString(CultureInfo.InvariantCulture),
+                ["times"] = loop.Times.ToString(CultureInfo.InvariantCulture),
+                ["succeeded"] = "false",
+                ["serving"] = visitors.Serving(project)?.ToString(),
+                ["url"] = visitors.Url(project),
+            },
+        };
     }
 
     /// <summary>The configuration as it is now: a deployment that failed has none of its own. One that cannot be used is told to the operators only.</summary>
@@ -113,6 +195,12 @@ sealed partial class Announcing(Launches launches, ReleaseStore releases, Journa
 
     static partial class Log
     {
+        [LoggerMessage(Level = LogLevel.Warning, Message = "{project} {release}: {type}.{number} ended {times} times in a row, last with {code}")]
+        public static partial void Looping(ILogger logger, string project, string? release, string type, int number, int times, int? code);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "{project}: nobody could be told of its crash loop")]
+        public static partial void LoopNotTold(ILogger logger, Exception exception, string project);
+
         [LoggerMessage(Level = LogLevel.Error, Message = "{project}: nobody could be told of deployment {id}")]
         public static partial void NotTold(ILogger logger, Exception exception, string project, string id);
 
