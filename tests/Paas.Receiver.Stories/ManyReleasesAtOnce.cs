@@ -157,6 +157,22 @@ public sealed class ManyReleasesAtOnce(SharedReceiver shared) : IClassFixture<Sh
     }
 
     [Fact]
+    public async Task Scales_at_the_same_time_end_with_what_was_wanted_last()
+    {
+        await using var git = await HelloAsync("scaled-at-once", versions: 1);
+
+        var quantities = Enumerable.Range(0, 12).Select(n => 1 + (n * 5 % 4)).ToList();
+        var answers = await Task.WhenAll(quantities.Select(quantity =>
+            receiver.AskApiAsync(HttpMethod.Post, "api/v1/projects/-/scaled-at-once/scale", $"{{\"types\": {{\"web\": {quantity}}}}}")));
+        Assert.All(answers, answer => Assert.True((int)answer.Status < 300, answer.Body));
+        var runs = (await StatusAsync("scaled-at-once")).Instances.Count;
+
+        await receiver.StopAsync();
+        await receiver.StartAgainAsync();
+        await RunsAsync("scaled-at-once", runs);
+    }
+
+    [Fact]
     public async Task A_stopped_release_stays_stopped_until_it_is_started_and_a_restart_replaces_every_instance_without_a_lost_request()
     {
         await using var git = await HelloAsync("stopped", versions: 1);

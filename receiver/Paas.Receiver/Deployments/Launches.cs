@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Paas.Receiver.BackingServices;
 using Paas.Receiver.Buildpacks;
@@ -35,6 +36,8 @@ sealed class Launches(
     const int SecretLength = 64;
 
     const int MostRedeploys = 1000;
+
+    readonly ConcurrentDictionary<string, SemaphoreSlim> turns = new();
 
     public async Task<Launch> OfAsync(Release release, CancellationToken ct = default)
     {
@@ -126,9 +129,19 @@ sealed class Launches(
     /// <summary>Brings a running release to what is wanted of it now; visitors of instances that go are answered first.</summary>
     public async Task RescaleAsync(Release release)
     {
-        var launch = IsLive(release) ? await OfAsync(release) : await BesideAsync(release);
-        await fleet.ScaleAsync(
-            release.Project, release.Id, launch.Types.ToDictionary(type => type.Name, type => type.Quantity), (type, leavers) => visitors.DrainAsync(release, type, leavers, limits.Stop));
+        // One after the other, each by what is wanted when its turn has come: who asked first must not be the last to act.
+        var turn = turns.GetOrAdd(release.Project.Key, _ => new SemaphoreSlim(1));
+        await turn.WaitAsync();
+        try
+        {
+            var launch = IsLive(release) ? await OfAsync(release) : await BesideAsync(release);
+            await fleet.ScaleAsync(
+                release.Project, release.Id, launch.Types.ToDictionary(type => type.Name, type => type.Quantity), (type, leavers) => visitors.DrainAsync(release, type, leavers, limits.Stop));
+        }
+        finally
+        {
+            turn.Release();
+        }
     }
 
     /// <summary>The same where somebody asked for another number while it was being started.</summary>

@@ -399,9 +399,6 @@ sealed partial class Marks(
 
     async Task RescaleAsync(Release live)
     {
-        // One after the other, each by what is wanted when its turn has come: a stop that still drains must not be the last to act.
-        var gate = gates.GetOrAdd($"scale {live.Project.Key}", _ => new SemaphoreSlim(1));
-        await gate.WaitAsync();
         try
         {
             await launches.RescaleAsync(live);
@@ -410,10 +407,6 @@ sealed partial class Marks(
         {
             // The wish is kept: the next change-over or start obeys it.
             Log.NotRescaled(logger, e, live.Project.Key);
-        }
-        finally
-        {
-            gate.Release();
         }
     }
 
