@@ -355,14 +355,14 @@ public sealed record CronRunSummary
 
     public required string Type { get; init; }
 
-    /// <summary>Without its query, which may hold a token.</summary>
+    /// <summary>Without its query, which may hold a token; or the command.</summary>
     public required string Path { get; init; }
 
     public required DateTimeOffset StartedAt { get; init; }
 
     public required double Milliseconds { get; init; }
 
-    /// <summary>Null when there was no answer.</summary>
+    /// <summary>Of HTTP, or a command's exit code; null when there was no answer.</summary>
     public int? Status { get; init; }
 
     /// <summary>Null when it went well.</summary>

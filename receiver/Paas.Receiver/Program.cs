@@ -226,7 +226,7 @@ services.AddSingleton<LargeFilesDoor>();
 services.AddSingleton<GitDoor>();
 services.AddHostedService<Doorbell>();
 services.AddSingleton(provider => new CronRuns(provider.GetRequiredService<Database>(), options.State));
-services.AddSingleton(CronSettings.Default with { Zone = options.CronZone });
+services.AddSingleton(provider => CronSettings.Default with { Zone = options.CronZone, Run = provider.GetRequiredService<Operations>().RunCommandAsync });
 services.AddHostedService<WebCrons>();
 services.AddSingleton(new ImportSettings(options.MaxImport * 1_000_000L));
 services.AddSsh(options);

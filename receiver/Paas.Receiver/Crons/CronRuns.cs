@@ -4,10 +4,11 @@ using Paas.Receiver.Storage;
 
 namespace Paas.Receiver.Crons;
 
-/// <summary>One run of a web cron.</summary>
-/// <param name="Status">Null when there was no answer.</param>
+/// <summary>One run of a web cron, or of a command.</summary>
+/// <param name="Uri">Or the command.</param>
+/// <param name="Status">Of HTTP, or a command's exit code; null when there was no answer.</param>
 /// <param name="Failure">Null when it went well.</param>
-/// <param name="Log">The file that holds what was answered.</param>
+/// <param name="Log">The file that holds what was answered or printed.</param>
 sealed record CronRun(string Release, string Type, string Uri, DateTimeOffset StartedAt, double Milliseconds, int? Status, string? Failure, string Log);
 
 /// <summary>The record of web crons: the newest of each project, with what was answered beside it in <c>state/crons/</c>.</summary>

@@ -11,13 +11,16 @@ namespace Paas.Receiver.Crons;
 
 /// <summary>
 /// Asks instances for what their manifest says, when it says so (PM-70 to PM-77, AMB-30, AMB-31): at the top of each minute, in UTC unless set otherwise, of the live release only,
-/// straight from an instance of the type. What is answered is kept; a status of 400 or more, or no answer, is a failure. A minute that was missed is not made up for, and a
-/// run that is still going does not keep the next from beginning.
+/// straight from an instance of the type; and runs the commands of an <c>app.json</c>, each in surroundings of its own. What is answered or printed is kept; a status of 400 or more, no
+/// answer, or another exit code than 0 is a failure. A minute that was missed is not made up for, and a run that is still going does not keep the next from beginning.
 /// </summary>
 sealed partial class WebCrons(ProjectStore projects, ReleaseStore releases, Fleet fleet, CronRuns runs, CronSettings settings, TimeProvider time, ILogger<WebCrons> logger) : BackgroundService
 {
     /// <summary>Bytes of an answer that are kept.</summary>
     const int LargestLog = 1024 * 1024;
+
+    /// <summary>What stands for the process type where a command ran: no process type has such a name.</summary>
+    const string CommandType = "(command)";
 
     readonly HttpClient http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero })
     {
@@ -65,9 +68,9 @@ sealed partial class WebCrons(ProjectStore projects, ReleaseStore releases, Flee
                 continue;
             }
 
-            foreach (var (type, cron, _) in DeclaredBy(project, id).Where(entry => entry.Schedule.IsDue(clock)))
+            foreach (var entry in DeclaredBy(project, id).Where(entry => entry.Schedule.IsDue(clock)))
             {
-                var run = Task.Run(() => RunAsync(project, id, type, cron, ct), CancellationToken.None);
+                var run = Task.Run(() => RunAsync(project, id, entry, ct), CancellationToken.None);
                 going[run] = true;
                 _ = run.ContinueWith(done => going.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             }
@@ -91,11 +94,16 @@ sealed partial class WebCrons(ProjectStore projects, ReleaseStore releases, Flee
 
         try
         {
-            known = [.. from instance in ManifestReader.Read(release.Directory).Application?.Instances ?? []
+            var manifest = ManifestReader.Read(release.Directory);
+            known = [.. from instance in manifest.Application?.Instances ?? []
                         from cron in instance.Crons
                         let schedule = CronSchedule.TryParse(cron.Runspec, out var parsed, out _) ? parsed : null
                         where schedule is not null
-                        select new Entry(instance.Name, cron, schedule)];
+                        select new Entry(instance.Name, cron, null, schedule),
+                     .. from cron in manifest.CronCommands
+                        let schedule = CronSchedule.TryParse(cron.Schedule, out var parsed, out _) ? parsed : null
+                        where schedule is not null
+                        select new Entry(CommandType, null, cron.Command, schedule)];
         }
         catch (Refusal)
         {
@@ -110,8 +118,9 @@ sealed partial class WebCrons(ProjectStore projects, ReleaseStore releases, Flee
         return declared[id] = known;
     }
 
-    async Task RunAsync(Project project, ReleaseId id, string type, Cron cron, CancellationToken ct)
+    async Task RunAsync(Project project, ReleaseId id, Entry entry, CancellationToken ct)
     {
+        var what = entry.Cron is { } asked ? PathOf(asked) : entry.Command!;
         var (at, began) = (time.GetUtcNow(), Stopwatch.GetTimestamp());
         int? status = null;
         string? failure = null;
@@ -119,8 +128,9 @@ sealed partial class WebCrons(ProjectStore projects, ReleaseStore releases, Flee
         try
         {
             log = runs.NewLog(project, at);
-            status = await AskAsync(project, id, type, cron, log, ct);
-            failure = status >= 400 ? $"answered {status}" : null;
+            status = entry.Cron is { } cron ? await AskAsync(project, id, entry.Type, cron, log, ct) : await CommandAsync(project, id, entry.Command!, log, ct);
+            failure = entry.Cron is null ? status == 0 ? null : status == Fleet.TimedOut ? $"not done within {settings.LongestCommand.TotalSeconds:0} s" : $"ended with exit code {status}"
+                : status >= 400 ? $"answered {status}" : null;
         }
         catch (Exception e)
         {
@@ -130,12 +140,12 @@ sealed partial class WebCrons(ProjectStore projects, ReleaseStore releases, Flee
 
         if (failure is not null)
         {
-            Log.Failed(logger, project.Key, type, PathOf(cron), failure);
+            Log.Failed(logger, project.Key, entry.Type, what, failure);
         }
 
         try
         {
-            runs.Add(project, new CronRun(id.Value, type, PathOf(cron), at, Stopwatch.GetElapsedTime(began).TotalMilliseconds, status, failure, log));
+            runs.Add(project, new CronRun(id.Value, entry.Type, what, at, Stopwatch.GetElapsedTime(began).TotalMilliseconds, status, failure, log));
         }
         catch (Exception e)
         {
@@ -162,7 +172,7 @@ sealed partial class WebCrons(ProjectStore projects, ReleaseStore releases, Flee
         }
 
         using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
-        await using var file = new FileStream(log, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+        await using var file = NewFile(log);
         await using var body = await answer.Content.ReadAsStreamAsync(limit.Token);
         var buffer = new byte[16 * 1024];
         for (var kept = 0; await body.ReadAsync(buffer, limit.Token) is > 0 and var length;)
@@ -175,10 +185,37 @@ sealed partial class WebCrons(ProjectStore projects, ReleaseStore releases, Flee
         return (int)answer.StatusCode;
     }
 
+    async Task<int> CommandAsync(Project project, ReleaseId id, string line, string log, CancellationToken ct)
+    {
+        await using var file = NewFile(log);
+        using var gate = new SemaphoreSlim(1);
+        var kept = 0;
+        return await settings.Run(project, id, line, TellAsync, settings.LongestCommand, ct);
+
+        async Task TellAsync(bool error, ReadOnlyMemory<byte> bytes)
+        {
+            await gate.WaitAsync(CancellationToken.None);
+            try
+            {
+                var room = Math.Min(bytes.Length, LargestLog - kept);
+                await file.WriteAsync(bytes[..room], CancellationToken.None);
+                kept += room;
+            }
+            finally
+            {
+                gate.Release();
+            }
+        }
+    }
+
+    static FileStream NewFile(string log) =>
+        new(log, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+
     // A token may stand in the query (PM-77): it is asked for as it is, and shown to nobody.
     static string PathOf(Cron cron) => cron.Uri.IndexOf('?') is >= 0 and var query ? cron.Uri[..query] : cron.Uri;
 
-    sealed record Entry(string Type, Cron Cron, CronSchedule Schedule);
+    /// <param name="Cron">Null for a command.</param>
+    sealed record Entry(string Type, Cron? Cron, string? Command, CronSchedule Schedule);
 
     static partial class Log
     {
@@ -195,4 +232,13 @@ sealed partial class WebCrons(ProjectStore projects, ReleaseStore releases, Flee
 sealed record CronSettings(TimeZoneInfo Zone, TimeSpan Longest)
 {
     public static readonly CronSettings Default = new(TimeZoneInfo.Utc, TimeSpan.FromMinutes(5));
+
+    /// <summary>A command that takes longer is ended, with all it started.</summary>
+    public TimeSpan LongestCommand { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>Runs commands.</summary>
+    public RunCommand Run { get; init; } = (_, _, _, _, _, _) => throw new NotSupportedException("Nothing here runs commands.");
 }
+
+/// <summary>Runs a line of shell as the release runs its own, to its end; what it prints is told as it comes. Returns its exit code.</summary>
+delegate Task<int> RunCommand(Project project, ReleaseId release, string line, Func<bool, ReadOnlyMemory<byte>, Task> tell, TimeSpan limit, CancellationToken ct);

@@ -52,6 +52,15 @@ sealed class Operations(ReleaseStore releases, Formations formations, Launches l
         }
     }
 
+    /// <summary>One line of shell in the surroundings of a release, to its end; its exit code.</summary>
+    /// <param name="tell">What it prints as it comes; true is its standard error.</param>
+    public async Task<int> RunCommandAsync(Project project, ReleaseId id, string line, Func<bool, ReadOnlyMemory<byte>, Task> tell, TimeSpan limit, CancellationToken ct)
+    {
+        var release = releases.Find(project, id) ?? throw new Refusal("the release is gone");
+        var launch = await launches.OfAsync(release, ct);
+        return await fleet.RunOnceAsync(launch, ["/bin/sh", "-c", launch.Image is null ? Profile.Before(release.Directory, line) : line], tell, limit, ct);
+    }
+
     async Task StartAsync(Release release, LogStream log, CancellationToken ct)
     {
         var isLive = releases.CurrentId(release.Project) == release.Id;

@@ -59,8 +59,7 @@ sealed class AppJson
 
     public IReadOnlyList<string> Notices(IReadOnlyList<string> types) =>
         [.. quantities.Keys.Except(types, StringComparer.Ordinal).Order(StringComparer.Ordinal)
-            .Select(name => $"{Name}: formation names {Mistakes.Quote(name)}, which the Procfile does not{Nearest.Hint(name, types)}"),
-            .. crons.Count > 0 ? [$"{Name}: cron commands are not run yet"] : Array.Empty<string>()];
+            .Select(name => $"{Name}: formation names {Mistakes.Quote(name)}, which the Procfile does not{Nearest.Hint(name, types)}")];
 
     void ReadFormation(Fields top, Mistakes mistakes)
     {
@@ -139,9 +138,9 @@ sealed class AppJson
         foreach (var cron in top.Sections("cron"))
         {
             var (schedule, command) = (cron.Text("schedule", required: true), cron.Text("command", required: true));
-            if (schedule is not null && schedule.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length != 5 && schedule[0] != '@')
+            if (schedule is not null && !CronSchedule.TryParse(schedule, out _, out var mistake))
             {
-                cron.Mistake("schedule", $"{Mistakes.Quote(schedule)} is not five fields: minute, hour, day, month, weekday");
+                cron.Mistake("schedule", $"{Mistakes.Quote(schedule)} {mistake}");
             }
             else if (schedule is not null && command is not null)
             {

@@ -92,6 +92,46 @@ public sealed class WebCronsTests
     }
 
     [Fact]
+    public async Task Commands_of_an_app_json_run_when_they_are_due_and_how_they_ended_is_kept()
+    {
+        await using var yard = await Yard.NewAsync();
+        using var database = Database.OpenOrCreate(Path.Combine(yard.State, "crons.db"));
+        var projects = ProjectStore.Open(database, yard.Environment, TimeProvider.System);
+        var project = projects.FindOrCreate(null, ProjectName.Parse("shop"));
+        var releases = new ReleaseStore(database, TimeProvider.System);
+        var fleet = yard.NewFleet();
+        var release = Seal(releases, project, "web: exec sleep 1000\n", """
+            {"cron": [
+              {"schedule": "*/2 * * * *", "command": "echo $PAAS_RELEASE; pwd >&2; exit 3"},
+              {"schedule": "@hourly", "command": "head -c 3000000 /dev/zero"},
+              {"schedule": "5 * * * *", "command": "sleep 1000"}
+            ]}
+            """);
+        releases.Promote(release, release.Id);
+        var runs = new CronRuns(database, yard.State);
+        var launch = yard.NewLaunch("", project) with { Release = release.Id, Number = release.Number, Directory = release.Directory };
+        using var crons = new WebCrons(
+            projects, releases, fleet, runs,
+            CronSettings.Default with { LongestCommand = TimeSpan.FromSeconds(1), Run = (_, _, line, tell, limit, ct) => fleet.RunOnceAsync(launch, ["/bin/sh", "-c", line], tell, limit, ct) },
+            TimeProvider.System, NullLogger<WebCrons>.Instance);
+
+        crons.Begin(At("2026-03-04T10:02:00Z"), default);
+        await crons.DoneAsync();
+        var run = Assert.Single(runs.Of(project));
+        Assert.Equal(("(command)", "echo $PAAS_RELEASE; pwd >&2; exit 3", 3, "ended with exit code 3"), (run.Type, run.Uri, run.Status, run.Failure));
+        Assert.Equal(new[] { "v1", project.Run }.Order(), File.ReadAllLines(run.Log).Order());
+
+        crons.Begin(At("2026-03-04T11:00:00Z"), default);
+        await crons.DoneAsync();
+        run = runs.Of(project).Single(one => one.Uri.StartsWith("head", StringComparison.Ordinal));
+        Assert.Equal((0, null, 1024 * 1024), (run.Status, run.Failure, new FileInfo(run.Log).Length));
+
+        crons.Begin(At("2026-03-04T10:05:00Z"), default);
+        await crons.DoneAsync();
+        Assert.Equal("not done within 1 s", runs.Of(project)[0].Failure);
+    }
+
+    [Fact]
     public async Task Only_the_newest_runs_are_kept_with_what_was_answered()
     {
         await using var yard = await Yard.NewAsync();
@@ -112,12 +152,17 @@ public sealed class WebCronsTests
         Assert.Equal(CronRuns.Kept, Directory.GetFiles(Path.GetDirectoryName(first)!).Length);
     }
 
-    static Release Seal(ReleaseStore releases, Project project, string? procfile = null)
+    static Release Seal(ReleaseStore releases, Project project, string? procfile = null, string? appJson = null)
     {
         var draft = new Draft(project, ReleaseId.New(TimeProvider.System), new string('a', 40));
         Directory.CreateDirectory(draft.Directory);
         File.WriteAllText(Path.Combine(draft.Directory, procfile is null ? "manifest.yml" : "Procfile"), procfile ?? Manifest);
         File.WriteAllText(Path.Combine(draft.Directory, "app.py"), App);
+        if (appJson is not null)
+        {
+            File.WriteAllText(Path.Combine(draft.Directory, "app.json"), appJson);
+        }
+
         return releases.Seal(draft, null, Mode.Cooking);
     }
 
