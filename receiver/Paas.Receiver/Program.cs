@@ -298,6 +298,8 @@ try
 }
 catch (IOException taken)
 {
+    // What has begun already is cancelled at the end; unless we are stopping the host would report each as a failure of its own.
+    await app.StopAsync();
     await Console.Error.WriteLineAsync($"PAAS_LISTEN: {taken.Message}");
     return 1;
 }

@@ -10,6 +10,17 @@ public class WhatGoesWrongInEarnest
     static readonly IReadOnlyDictionary<string, string> Impatient = new Dictionary<string, string> { ["PAAS_START_TIMEOUT"] = "2", ["PAAS_STOP_TIMEOUT"] = "3" };
 
     [Fact]
+    public async Task A_receiver_whose_port_is_taken_says_so_and_nothing_else()
+    {
+        await using var first = await ReceiverProcess.StartAsync();
+
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => ReceiverProcess.StartAsync(new Dictionary<string, string> { ["PAAS_LISTEN"] = $"http://127.0.0.1:{first.Port}" }));
+
+        Assert.Contains("address already in use", refused.Message);
+        Assert.DoesNotContain("BackgroundService", refused.Message);
+    }
+
+    [Fact]
     public async Task A_deployment_that_fails_at_any_step_is_taken_back_with_its_data_and_leaves_its_evidence()
     {
         await using var receiver = await ReceiverProcess.StartAsync(Impatient);
