@@ -15,7 +15,10 @@ switch (args)
     case ["router-websocket-ends"]:
         await RouterBench.WebSocketEndsAsync();
         return 0;
+    case ["instances", var count, var hooks]:
+        await FleetBench.InstancesAsync(int.Parse(count), hooks);
+        return 0;
     default:
-        Console.Error.WriteLine("serve-router LISTEN-PORT BACKEND-PORT | router-lookup | router-websockets COUNT");
+        Console.Error.WriteLine("serve-router LISTEN-PORT BACKEND-PORT | router-lookup | router-websockets COUNT | instances COUNT HOOKS");
         return 2;
 }
