@@ -119,6 +119,8 @@ services.AddSingleton(new Signatures(options.State, options.TrustedKeys));
 services.AddSingleton<ReleaseSources>();
 services.AddSingleton(new Engine(options.Docker));
 services.AddSingleton(new OwnThings(options.Root));
+services.AddSingleton(new RegistryAddress($"{(System.Net.IPAddress.Any.Equals(options.Listen.Address) ? System.Net.IPAddress.Loopback : options.Listen.Address)}:{options.Listen.Port}"));
+services.AddSingleton<ImagePuller>();
 services.AddSingleton<ImageBuilder>();
 services.AddSingleton<ImageBundler>();
 services.AddSingleton(provider => new RegistryServer(options.State, options.Registry, TimeProvider.System, provider.GetRequiredService<ILogger<RegistryServer>>()));
@@ -220,6 +222,7 @@ services.AddSingleton(provider => PushHooks.Of(
     provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>(), provider.GetRequiredService<Marks>()));
 services.AddSingleton<Sessions>();
 services.AddSingleton<ServiceRecords>();
+services.AddSingleton<Rollouts>();
 services.AddSingleton<ServiceControlDoor>();
 services.AddSingleton<RegistryDoor>();
 services.AddSingleton<LargeFilesDoor>();

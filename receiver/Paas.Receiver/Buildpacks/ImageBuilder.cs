@@ -11,7 +11,7 @@ using Paas.Receiver.Releases;
 namespace Paas.Receiver.Buildpacks;
 
 /// <summary>Makes the image of a draft from its Dockerfile, in the engine; what came of it is in the draft's <see cref="Built"/> and so in the release.</summary>
-sealed partial class ImageBuilder(Engine engine, OwnThings own, BuildSettings settings)
+sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller puller, BuildSettings settings)
 {
     /// <summary>PaaSTA's port, for an image that does not say where it listens.</summary>
     const int UsualPort = 8888;
@@ -32,9 +32,9 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, BuildSettings se
             return false;
         }
 
-        if (!File.Exists(Path.Combine(draft.Directory, ManifestReader.Dockerfile)))
+        if (!File.Exists(Path.Combine(draft.Directory, ManifestReader.Dockerfile)) && Wanted(draft.Directory, declared).Image is null)
         {
-            throw new Refusal($"it is to run as a container, but there is no {ManifestReader.Dockerfile} in this repository");
+            throw new Refusal($"it is to run as a container, but there is no {ManifestReader.Dockerfile} in this repository and it names no image");
         }
 
         return await engine.WhyNotAsync(ct) is not { } why ? true : throw new Refusal($"it is to run as a container, and {why}");
@@ -44,6 +44,14 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, BuildSettings se
     /// <exception cref="Refusal">The build failed or took too long.</exception>
     public async Task BuildAsync(Draft draft, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
     {
+        var wanted = Wanted(draft.Directory, ManifestReader.Find(draft.Directory));
+        if (wanted.Image is { } there)
+        {
+            var fetched = await RememberAsync(draft, await puller.PullAsync(draft.Project, there, log, ct), wanted, log, ct);
+            await PinAsync(draft.Project, fetched, ct);
+            return;
+        }
+
         var name = NameOf(draft.Project, draft.Commit);
         log.Title($"Building image {name}");
         var dockerfile = ProjectFile.Read(draft.Directory, ManifestReader.Dockerfile) ?? throw new Refusal($"there is no {ManifestReader.Dockerfile} any more: a step of the project's own removed it");
@@ -64,10 +72,31 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, BuildSettings se
             Anew = rebuild,
         };
         var id = await BuildAsync(order, new BuildContext(draft.Directory, new DockerIgnore(ignore?.Text ?? ""), order.Dockerfile), log, ct);
+        await RememberAsync(draft, id, wanted, log, ct);
+    }
+
+    /// <summary>The draft says from then on that it runs as this image.</summary>
+    async Task<BuiltImage> RememberAsync(Draft draft, string id, ContainerSection wanted, LogStream log, CancellationToken ct)
+    {
         var image = await engine.FindImageAsync(id, ct) ?? throw new EngineException(null, $"the image {id} is gone again");
-        var built = new BuiltImage(image.Id, name, PortOf(image, log), await UserOfAsync(image, ct));
+        var built = new BuiltImage(image.Id, NameOf(draft.Project, draft.Commit), wanted.Port ?? PortOf(image, log), await UserOfAsync(image, ct));
         (Built.Read(draft.Directory) with { Image = built }).Write(draft.Directory);
         log.Detail($"image {image.Id[..Math.Min(19, image.Id.Length)]}, {image.Size / 1_000_000.0:0.#} MB, listens on {built.Port}");
+        return built;
+    }
+
+    /// <summary>What the tree says of its containers; without a manifest <c>app.json</c> speaks for it.</summary>
+    static ContainerSection Wanted(string directory, Manifest? declared)
+    {
+        if (declared is not null)
+        {
+            return declared.Container;
+        }
+
+        var mistakes = new Mistakes(AppJson.Name);
+        var container = AppJson.Read(directory, mistakes).Paas.Container;
+        mistakes.Throw();
+        return container;
     }
 
     /// <summary>What a draft's own steps may have written there is not theirs to say: an image is only ever one that was just built for it.</summary>
@@ -101,6 +130,12 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, BuildSettings se
             foreach (var name in (pinned.RepoTags ?? []).Where(name => name.StartsWith(own.PinsOf(project.Key) + ":", StringComparison.Ordinal)))
             {
                 await engine.RemoveImageAsync(name);
+            }
+
+            if ((pinned.RepoTags ?? []).All(name => name.StartsWith(own.PinsOf(project.Key) + ":", StringComparison.Ordinal)))
+            {
+                // What was fetched by its digest is still known by that.
+                await engine.RemoveImageAsync(pinned.Id);
             }
         }
 

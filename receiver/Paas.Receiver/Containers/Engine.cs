@@ -138,6 +138,38 @@ sealed class Engine : IDisposable
         }
     }
 
+    /// <summary>Fetches an image from a registry. Returns its id.</summary>
+    /// <param name="reference">With a tag or a digest: without either the engine would fetch all there are.</param>
+    /// <param name="login">Null asks as nobody.</param>
+    /// <exception cref="BuildFailedException">There is no such image, or it may not be had.</exception>
+    public async Task<string> PullAsync(string reference, (string User, string Password)? login, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"v{await VersionAsync(ct)}/images/create?fromImage={Quoted(reference)}");
+        if (login is var (user, password))
+        {
+            var credentials = JsonSerializer.SerializeToUtf8Bytes(new { username = user, password, serveraddress = reference.Split('/')[0] });
+            request.Headers.Add("X-Registry-Auth", Convert.ToBase64String(credentials).Replace('+', '-').Replace('/', '_'));
+        }
+
+        using var response = await AnswerAsync(request, ct);
+        if (!response.IsSuccessStatusCode)
+        {
+            throw new BuildFailedException(await WordsAsync(response, ct));
+        }
+
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(ct));
+        while (await lines.ReadLineAsync(ct) is { } line)
+        {
+            using var told = JsonDocument.Parse(line);
+            if (told.RootElement.TryGetProperty("error", out var error))
+            {
+                throw new BuildFailedException(error.GetString() ?? "");
+            }
+        }
+
+        return (await FindImageAsync(reference, ct))?.Id ?? throw new EngineException(null, $"the Docker engine fetched {reference} and does not have it");
+    }
+
     public Task TagImageAsync(string image, string repository, string tag, CancellationToken ct = default) =>
         PostAsync($"images/{Quoted(image)}/tag?repo={Quoted(repository)}&tag={Quoted(tag)}", content: null, ct);
 

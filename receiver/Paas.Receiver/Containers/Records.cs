@@ -54,6 +54,9 @@ sealed record HostSettings
     /// <summary>Bytes.</summary>
     public long? Memory { get; init; }
 
+    /// <summary>Bytes that it is pushed back to when others want memory.</summary>
+    public long? MemoryReservation { get; init; }
+
     /// <summary>Memory and swap together.</summary>
     public long? MemorySwap { get; init; }
 

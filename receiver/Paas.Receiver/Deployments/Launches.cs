@@ -52,7 +52,12 @@ sealed class Launches(
             Directory = release.Directory,
             CopyOnWrite = release.Mode != Mode.Editable,
             // What is edited in place is nobody's sealed word: anyone who may write there could name any image.
-            Image = manifest.Image is { } image && release.Mode != Mode.Editable ? new LaunchImage(image.Id, image.Port, image.User) : null,
+            Image = manifest.Image is { } image && release.Mode != Mode.Editable ? new LaunchImage(image.Id, image.Port, image.User)
+            {
+                Memory = manifest.Container.Memory * 1L << 20,
+                Reservation = manifest.Container.Reservation * 1L << 20,
+                ReadOnly = manifest.Container.ReadOnly,
+            } : null,
             Types = manifest.Image is not null ? manifest.ProcessTypes : [.. await Task.WhenAll(manifest.ProcessTypes.Select(type => ToStartAsync(release, type, shares)))],
             Commit = release.Commit,
             Environment = With(With(manifest.Image is null ? await PathOfAsync(release) : new Dictionary<string, string>(), Defaults(release.Project, manifest)), pillar.Environment.Select(variable => (variable.Key, variable.Value))),

@@ -161,6 +161,23 @@ sealed class GitRepository(string path, GitProgram git)
     public async Task<bool> HasAsync(string commit, CancellationToken ct = default) =>
         (await In("cat-file", "-e", "--end-of-options", commit + "^{commit}").RunAsync(ct)).ExitCode == 0;
 
+    /// <summary>Makes a commit that holds exactly what is in a directory, by the receiver. No ref leads to it yet.</summary>
+    /// <param name="parent">Null for a first one.</param>
+    public async Task<string> CommitAsync(string directory, string? parent, string message, CancellationToken ct = default)
+    {
+        var index = System.IO.Path.Combine(path, $"index-{Guid.NewGuid():N}");
+        try
+        {
+            await Using(index, On(directory, "add", "--all", "--force", ".")).OutputAsync(ct);
+            var tree = (await Using(index, On(directory, "write-tree")).OutputAsync(ct)).Trim();
+            return (await In(parent is null ? ["commit-tree", "-m", message, tree] : ["commit-tree", "-m", message, "-p", parent, tree]).OutputAsync(ct)).Trim();
+        }
+        finally
+        {
+            File.Delete(index);
+        }
+    }
+
     /// <summary>Whether two commits hold the same below a path; false where one has nothing there.</summary>
     public async Task<bool> IsSameAsync(string one, string other, string directory, CancellationToken ct = default)
     {

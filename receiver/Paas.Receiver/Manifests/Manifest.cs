@@ -48,6 +48,9 @@ sealed record Manifest
     /// <summary>The image that was built of it; null where it runs as processes, or is not built yet.</summary>
     public BuiltImage? Image { get; init; }
 
+    /// <summary>How its containers are to be, where it runs as containers.</summary>
+    public ContainerSection Container { get; init; } = new();
+
     /// <summary>Null means the default for this project.</summary>
     public Strategy? Strategy { get; init; }
 
@@ -70,6 +73,14 @@ sealed record Manifest
 /// <param name="Buildpacks">Empty: find out.</param>
 /// <param name="Network">Null: the operator's default.</param>
 sealed record BuildSection(IReadOnlyList<string> Buildpacks, bool? Network);
+
+/// <summary>The part of a <c>paas</c> section that is about containers.</summary>
+/// <param name="Image">An image that is in a registry already: <c>HOST/NAME:TAG</c>, or <c>:TAG</c> or <c>@sha256:…</c> in the project's own repository of this receiver. Null: build one.</param>
+/// <param name="Port">Where it listens; null: what the image exposes.</param>
+/// <param name="Memory">Megabytes, the limit; null: the operator's alone.</param>
+/// <param name="Reservation">Megabytes that it is meant to get by with; it has more while nobody else wants it.</param>
+/// <param name="ReadOnly">Only its data, <c>/tmp</c> and <c>/run</c> can be written to.</param>
+sealed record ContainerSection(string? Image = null, int? Port = null, int? Memory = null, int? Reservation = null, bool ReadOnly = false);
 
 /// <summary>A shell line that runs in the live release at certain times.</summary>
 sealed record CronCommand(string Schedule, string Command);
@@ -110,6 +121,12 @@ sealed record HealthCheck(string? Path = null, TimeSpan? Timeout = null)
 
     /// <summary>… to here are well.</summary>
     public int HighestCode { get; init; } = 399;
+
+    /// <summary>Further ranges that are well; null for none.</summary>
+    public IReadOnlyList<(int Lowest, int Highest)>? MoreCodes { get; init; }
+
+    /// <summary>Is this status one of those that are well?</summary>
+    public bool Takes(int code) => (code >= LowestCode && code <= HighestCode) || (MoreCodes?.Any(range => code >= range.Lowest && code <= range.Highest) ?? false);
 
     /// <summary>A line of shell, run as the instances are, <c>PORT</c> included; 0 is well. Null means that none is run.</summary>
     public string? Command { get; init; }

@@ -64,6 +64,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             Build = paas.Build,
             Run = paas.Run,
             SharesWebServer = paas.SharesWebServer,
+            Container = paas.Container,
             Strategy = paas.Strategy,
             BounceMargin = paas.BounceMargin,
             Addresses = [.. instances.SelectMany(instance => instance.Type.Hostnames.Select(host => new Address { Host = host, Type = instance.Type.Name })), .. paas.Routes.Select(route => route.Address)],
@@ -480,6 +481,8 @@ sealed record PaasSection
 
     public bool? SharesWebServer { get; init; }
 
+    public ContainerSection Container { get; init; } = new();
+
     /// <summary>Each with its line.</summary>
     public IReadOnlyList<(Address Address, int Line)> Routes { get; init; } = [];
 }
@@ -552,7 +555,7 @@ static class Additions
             }
 
             var timeout = section.Number("timeout", section.Number("grace", 0, 1, 86_400), 1, 86_400);
-            var (lowest, highest) = Codes(section);
+            var codes = Codes(section);
             var command = section.Text("command");
             if (command is { Length: 0 or > 10_000 } || command?.Contains('\0', StringComparison.Ordinal) == true)
             {
@@ -561,8 +564,9 @@ static class Additions
 
             health = new HealthCheck(path, timeout == 0 ? null : TimeSpan.FromSeconds(timeout))
             {
-                LowestCode = lowest,
-                HighestCode = highest,
+                LowestCode = codes[0].Lowest,
+                HighestCode = codes[0].Highest,
+                MoreCodes = codes.Count > 1 ? codes[1..] : null,
                 Command = command,
                 Interval = TimeSpan.FromSeconds(section.Number("interval", 10, 1, 86_400)),
                 Patience = TimeSpan.FromSeconds(section.Number("patience", 10, 1, 3600)),
@@ -571,25 +575,29 @@ static class Additions
             section.NoOthers();
         }
 
-        static (int Lowest, int Highest) Codes(Fields section)
+        static List<(int Lowest, int Highest)> Codes(Fields section)
         {
-            if (section.Text("codes") is not { } text)
+            var found = new List<(int Lowest, int Highest)>();
+            foreach (var range in (section.Text("codes") ?? "200-399").Split(','))
             {
-                return (200, 399);
+                var parts = range.Split('-');
+                if (parts.Length is 1 or 2 && int.TryParse(parts[0], out var lowest) && int.TryParse(parts[^1], out var highest) && lowest >= 100 && lowest <= highest && highest <= 599)
+                {
+                    found.Add((lowest, highest));
+                }
+                else
+                {
+                    section.Mistake("codes", $"{Mistakes.Quote(range)} is neither a status such as 200 nor a range such as 200-399");
+                    return [(200, 399)];
+                }
             }
 
-            var parts = text.Split('-');
-            if (parts.Length is 1 or 2 && int.TryParse(parts[0], out var lowest) && int.TryParse(parts[^1], out var highest) && lowest >= 100 && lowest <= highest && highest <= 599)
-            {
-                return (lowest, highest);
-            }
-
-            section.Mistake("codes", $"{Mistakes.Quote(text)} is neither a status such as 200 nor a range such as 200-399");
-            return (200, 399);
+            return found;
         }
 
+        var container = ContainerReader.Read(paas.Section("container"));
         var routes = paas.Sections("routes").Select(route => (RouteReader.Read(route, mistakes), route.Line)).ToList();
         paas.NoOthers();
-        return new PaasSection { Strategy = strategy, BounceMargin = margin, Health = health, Build = build, Run = run, SharesWebServer = shares, Routes = routes };
+        return new PaasSection { Strategy = strategy, BounceMargin = margin, Health = health, Build = build, Run = run, SharesWebServer = shares, Container = container, Routes = routes };
     }
 }

@@ -33,6 +33,7 @@ sealed class Procfile(Mistakes mistakes)
             Build = extras.Paas.Build,
             Run = extras.Paas.Run,
             SharesWebServer = extras.Paas.SharesWebServer,
+            Container = extras.Paas.Container,
             Environment = extras.Environment,
             Generated = extras.Generated,
             Required = extras.Required,

@@ -69,7 +69,7 @@ static class Checkup
             request.Headers.UserAgent.ParseAdd("paas-health");
             using var answer = await Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
             var code = (int)answer.StatusCode;
-            return code >= check.LowestCode && code <= check.HighestCode ? null : $"GET {path} answered {code}";
+            return check.Takes(code) ? null : $"GET {path} answered {code}";
         }
         catch (HttpRequestException e)
         {

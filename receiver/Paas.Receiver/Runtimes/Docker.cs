@@ -12,6 +12,9 @@ sealed class Docker(Engine engine, OwnThings own, FleetSettings settings)
     /// <summary>What common images' entry points need to become another user and to own their files; everything else is dropped.</summary>
     static readonly string[] Capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"];
 
+    /// <summary>What nearly every program writes to, where its image cannot be.</summary>
+    static readonly Dictionary<string, string> Scratch = new() { ["/tmp"] = "rw,nosuid,nodev,size=64m", ["/run"] = "rw,nosuid,nodev,size=16m" };
+
     public Engine Engine => engine;
 
     /// <summary>Everything about a new container; the data belongs to whom it runs as, and its place is free.</summary>
@@ -50,6 +53,9 @@ sealed class Docker(Engine engine, OwnThings own, FleetSettings settings)
                 Mounts = [.. launch.Writable.Prepend(launch.Project.Data).Select(shared => new MountPoint(shared, shared))],
                 Memory = limits.Memory,
                 MemorySwap = limits.Memory,
+                MemoryReservation = image.Reservation is { } reserved ? Math.Min(reserved, limits.Memory ?? reserved) : null,
+                ReadonlyRootfs = image.ReadOnly,
+                Tmpfs = image.ReadOnly ? Scratch : null,
                 NanoCpus = limits.Cpus is { } cpus ? (long)(cpus * 1_000_000_000) : null,
                 PidsLimit = limits.Processes,
                 CapAdd = Capabilities,

@@ -44,6 +44,9 @@ sealed partial class Fleet : IAsyncDisposable
     /// <summary>An instance ended <see cref="Backoff.Loop"/> times in a row; told once, until one stays up.</summary>
     public event Action<CrashLoop>? CrashLooping;
 
+    /// <summary>An instance ended that should have gone on; another takes its place.</summary>
+    public event Action<LostInstance>? Lost;
+
     /// <summary>Starts all instances of all types side by side; returns when each is started or could not be. A release that runs is left as it is.</summary>
     /// <exception cref="Refusal">Something in the launch can never start; all of it is named.</exception>
     public async Task StartAsync(Launch launch, CancellationToken ct)
@@ -450,7 +453,7 @@ sealed partial class Fleet : IAsyncDisposable
 
     IEnumerable<Slot> SlotsFor(Launch launch, ProcessType type) => Enumerable.Range(1, type.Quantity).Select(number => NewSlot(launch, type, number));
 
-    Slot NewSlot(Launch launch, ProcessType type, int number) => new(launch, type, number, nursery, time, Tell, Tell);
+    Slot NewSlot(Launch launch, ProcessType type, int number) => new(launch, type, number, nursery, time, Tell, Tell, Tell);
 
     /// <summary>They are not among the release's any more: nothing new comes to them, and when nobody is being answered they end.</summary>
     async Task LeaveAsync(Project project, ReleaseId release, IReadOnlyList<Slot> leavers, Func<string, IReadOnlyList<Backend>, Task>? drain)
@@ -485,6 +488,8 @@ sealed partial class Fleet : IAsyncDisposable
 
     void Tell(Slot slot, int? code, int times) =>
         Tell(() => CrashLooping?.Invoke(new CrashLoop(slot.Launch.Project, slot.Launch.Release, slot.Type.Name, slot.Number, code, times)));
+
+    void Tell(Slot slot, string instance, Verdict verdict) => Tell(() => Lost?.Invoke(new LostInstance(slot.Launch.Project, slot.Launch.Release, instance, verdict)));
 
     void Tell(Action tell)
     {

@@ -94,4 +94,14 @@ sealed record Launch
 /// <param name="Id"><c>sha256:…</c>: exactly this one, wherever its name leads meanwhile.</param>
 /// <param name="Port">Where a web container listens, inside.</param>
 /// <param name="User">The number of the user it runs as, who must be able to write the data; 0 is root.</param>
-sealed record LaunchImage(string Id, int Port, uint User);
+sealed record LaunchImage(string Id, int Port, uint User)
+{
+    /// <summary>Bytes, beside the operator's own limit; null for that alone.</summary>
+    public long? Memory { get; init; }
+
+    /// <summary>Bytes that it is meant to get by with; null for none.</summary>
+    public long? Reservation { get; init; }
+
+    /// <summary>Nothing of the image itself can be written to.</summary>
+    public bool ReadOnly { get; init; }
+}

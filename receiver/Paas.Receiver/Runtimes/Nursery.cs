@@ -60,7 +60,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
         var of = new ControlFile.Identity(launch.Project.Key, launch.Release.Value, type.Name, number, port, logs.Open(launch, type, number, id), image.Port);
         ControlOf(launch, id, directory, new Command("/bin/true"), of).Write(directory);
         string[]? command = type.Command.Length == 0 ? null : ["/bin/sh", "-c", AsWritten(type.Command)];
-        var order = await docker.OrderAsync(launch, image, id, command, port, (type.Name, number), cage.LimitsFor(CageLimits.None), [.. living.Keys]);
+        var order = await docker.OrderAsync(launch, image, id, command, port, (type.Name, number), cage.LimitsFor(new CageLimits(image.Memory)), [.. living.Keys]);
         return await Container.StartAsync(docker.Engine, id, order, of, directory, time);
     }
 
@@ -104,7 +104,7 @@ sealed partial class Nursery(Cage cage, FleetSettings settings, InstanceLogs log
     public async Task<int> RunContainedAsync(Launch launch, LaunchImage image, IReadOnlyList<string> words, Func<bool, ReadOnlyMemory<byte>, Task> tell, TimeSpan limit, CancellationToken ct)
     {
         var id = Guid.CreateVersion7(time.GetUtcNow()).ToString("D");
-        var order = await docker.OrderAsync(launch, image, id, words, port: null, place: null, cage.LimitsFor(CageLimits.None), []);
+        var order = await docker.OrderAsync(launch, image, id, words, port: null, place: null, cage.LimitsFor(new CageLimits(image.Memory)), []);
         return await docker.RunOnceAsync(Container.NameOf(id), order, tell, limit, ct);
     }
 

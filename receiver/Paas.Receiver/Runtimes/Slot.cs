@@ -7,7 +7,7 @@ namespace Paas.Receiver.Runtimes;
 /// One process of a release that is wanted to run, such as <c>web.2</c>: keeps one instance in it, and a brand-new one after each that ends
 /// (PM-26, AMB-23), until it is told to stop.
 /// </summary>
-sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, TimeProvider time, Action<Slot> changed, Action<Slot, int?, int> crashing) : IDisposable
+sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, TimeProvider time, Action<Slot> changed, Action<Slot, int?, int> crashing, Action<Slot, string, Verdict> lost) : IDisposable
 {
     /// <summary>An instance whose port somebody else took is no failure of its own, so often.</summary>
     const int PortTries = 10;
@@ -163,6 +163,11 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
 
         Show(null, healthy: false, null);
         nursery.ClearAway(instance);
+        if (!leaving.IsCancellationRequested)
+        {
+            lost(this, instance.Id, end.Verdict);
+        }
+
         return end;
     }
 

@@ -49,5 +49,9 @@ sealed record Backend(string Instance, IPEndPoint Address);
 /// <param name="Crashes">In a row; 0 once it has stayed up.</param>
 sealed record InstanceStatus(string Id, string Type, int Number, int? Port, int? Process, bool Healthy, int Crashes, int? LastExitCode);
 
+/// <summary>An instance that ended although nobody told it to.</summary>
+/// <param name="Verdict">How it ended, in words.</param>
+sealed record LostInstance(Project Project, ReleaseId Release, string Instance, Verdict Verdict);
+
 /// <summary>An instance that ends again and again, reported once until it stays up.</summary>
 sealed record CrashLoop(Project Project, ReleaseId Release, string Type, int Number, int? ExitCode, int Times);

@@ -13,6 +13,9 @@ sealed class ServiceControlException(int status, string message) : Exception(mes
 /// <summary>What a PUT asks for (reference 3.6). Formed by <see cref="Of"/> only.</summary>
 sealed partial record Definition(string Tag, int Reservation, int Limit, int Port, IReadOnlyList<(string Name, string Value)> Environment)
 {
+    /// <summary>How it says that it is well; fixed when the service was created.</summary>
+    public ServiceCheckWish Check { get; init; } = ServiceCheckWish.Default;
+
     /// <summary>Megabytes; docker gives a container no less.</summary>
     const int LeastMemory = 6;
 
@@ -40,6 +43,12 @@ sealed partial record Definition(string Tag, int Reservation, int Limit, int Por
         }
 
         var environment = Variables(body, mistakes);
+        foreach (var (name, _) in environment.Where(one => !Manifests.PillarReader.IsVariable(one.Name) || (Manifests.PillarReader.IsGiven(one.Name) && one.Name != "PORT")))
+        {
+            mistakes.Add($"'{Logs.LogStream.Harmless(name.Length > 60 ? name[..60] : name)}' cannot be set: a variable's name has letters, digits and '_', and PAAS_, PM_ and PAASTA_ are the receiver's");
+        }
+
+        environment = [.. environment.Where(one => one.Name != "PORT")]; // it is told its port as every application is
         return mistakes.Count == 0 ? new Definition(tag, reservation!.Value, limit!.Value, port!.Value, environment) : throw new ServiceControlException(StatusCodes.Status400BadRequest, string.Join("; ", mistakes) + ".");
 
         int? Number(string key, int least, int greatest)
@@ -90,7 +99,7 @@ sealed partial record Definition(string Tag, int Reservation, int Limit, int Por
     }
 
     /// <summary>An object, or a list of objects with a name and a value; the last of a name wins. A '=' in a name is the client's greedy reading, and harmless.</summary>
-    static IReadOnlyList<(string, string)> Variables(JsonElement body, List<string> mistakes)
+    static IReadOnlyList<(string Name, string Value)> Variables(JsonElement body, List<string> mistakes)
     {
         var found = new Dictionary<string, string>(StringComparer.Ordinal);
         if (!body.TryGetProperty("environment", out var environment))
@@ -139,7 +148,10 @@ sealed partial record Definition(string Tag, int Reservation, int Limit, int Por
             }
             else
             {
-                found[name] = value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText();
+                // The client cuts A=b=c at its last '='; docker cuts at the first, and so the line is as it was.
+                var line = $"{name}={(value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText())}";
+                var cut = line.IndexOf('=', StringComparison.Ordinal);
+                found[line[..cut].Trim()] = line[(cut + 1)..];
             }
         }
     }

@@ -17,7 +17,7 @@ namespace Paas.Receiver.ServiceControl;
 /// </summary>
 sealed partial class ServiceControlDoor(
     Sessions sessions, ProjectStore projects, Demolition demolition, ServiceRecords records, ReleaseStore releases, Fleet fleet, Journal journal, Proxies proxies, AuditLog audit,
-    RegistryServer registry, RegistryCredentials credentials, ILogger<ServiceControlDoor> logger)
+    RegistryServer registry, RegistryCredentials credentials, Rollouts rollouts, ILogger<ServiceControlDoor> logger)
 {
     const long LargestBody = 256 * 1024;
     const int LongestFullName = 32;
@@ -53,7 +53,7 @@ sealed partial class ServiceControlDoor(
                 ("GET", null or "") => (StatusCodes.Status200OK, List(environment, links)),
                 ("POST", null or "") => (StatusCodes.Status201Created, await CreateAsync(context, environment, links)),
                 ("GET", _) => (StatusCodes.Status200OK, Show(context.Request, Find(environment, name), links)),
-                ("PUT", _) => (StatusCodes.Status200OK, await UpdateAsync(context, Find(environment, name))),
+                ("PUT", _) => (StatusCodes.Status200OK, await UpdateAsync(context, Find(environment, name), links, session)),
                 ("DELETE", _) => (StatusCodes.Status200OK, await DeleteAsync(Find(environment, name), session)),
                 _ => throw new ServiceControlException(StatusCodes.Status405MethodNotAllowed, "Method not allowed"),
             };
@@ -142,14 +142,15 @@ sealed partial class ServiceControlDoor(
         }
     }
 
-    async Task<JsonNode> UpdateAsync(HttpContext context, Project project)
+    async Task<JsonNode> UpdateAsync(HttpContext context, Project project, Links links, Session session)
     {
         try
         {
-            var definition = Definition.Of(await BodyAsync(context));
-            throw new ServiceControlException(StatusCodes.Status400BadRequest, $"There is no image with the tag {definition.Tag} in the repository of {Links.FullName(project)}: this receiver runs no images yet.");
+            var definition = Definition.Of(await BodyAsync(context)) with { Check = records.CheckOf(project) };
+            await rollouts.BeginAsync(project, definition, session.For, ClientOf(context), context.RequestAborted);
+            return new JsonObject { ["Success"] = $"Issued the update command for {project.Name}; check its status.", ["links"] = links.Of(project)["links"]!.DeepClone() };
         }
-        catch (ServiceControlException refused)
+        catch (Exception refused) when (refused is ServiceControlException or Refusal)
         {
             // The client does not look at the status of an update: whoever asks for the service's status is to see it.
             records.Note(project, $"(service {Links.FullName(project)}) was not updated: {refused.Message}");
@@ -168,13 +169,14 @@ sealed partial class ServiceControlDoor(
     {
         var (check, live) = (records.CheckOf(project), releases.Current(project));
         var instances = live is null ? [] : fleet.Status(project, live.Id);
+        var beside = fleet.Running(project).Where(id => id != live?.Id).Select(id => releases.Find(project, id)).OfType<Release>().ToList();
         var events = records.Events(project).Concat(Happened(project)).OrderByDescending(one => one.At).Take(20);
         var health = new JsonObject
         {
-            ["health_check_path"] = links.Deployment(project) + "/" + check.RelPath,
+            ["health_check_path"] = links.Base + Rollouts.CheckPath(project, check),
             ["interval"] = check.Interval,
             ["status_codes"] = check.StatusCodes,
-            ["targets"] = new JsonArray([.. instances.Where(instance => instance.Port is not null).Select(TargetOf)]),
+            ["targets"] = new JsonArray([.. instances.Where(instance => instance.Port is not null).Select(instance => TargetOf(instance, rollouts.LastComplaint(project)))]),
         };
         return live is null
             ? new JsonObject
@@ -183,7 +185,7 @@ sealed partial class ServiceControlDoor(
                 ["count_desired"] = Unknown,
                 ["count_running"] = Unknown,
                 ["count_pending"] = Unknown,
-                ["tasks"] = new JsonArray(),
+                ["tasks"] = TasksOf(project, null, [], beside, links),
                 ["events"] = EventsOf(events),
                 ["target_health"] = health,
             }
@@ -193,30 +195,62 @@ sealed partial class ServiceControlDoor(
                 ["count_desired"] = instances.Count,
                 ["count_running"] = instances.Count(instance => instance.Healthy),
                 ["count_pending"] = instances.Count(instance => !instance.Healthy),
-                ["tasks"] = new JsonArray([.. instances.Select(instance => TaskOf(instance, live))]),
+                ["tasks"] = TasksOf(project, live, instances, beside, links),
                 ["events"] = EventsOf(events),
                 ["target_health"] = health,
             };
     }
 
-    static JsonNode TargetOf(InstanceStatus instance)
+    /// <summary>During an update those of both; with none at all the newest that was asked for, because its client takes the fixed port from there.</summary>
+    JsonArray TasksOf(Project project, Release? live, IEnumerable<InstanceStatus> instances, IEnumerable<Release> beside, Links links)
+    {
+        var tasks = new JsonArray([
+            .. instances.Select(instance => TaskOf(instance, live!, links)),
+            .. beside.SelectMany(release => fleet.Status(project, release.Id).Select(instance => TaskOf(instance, release, links)))]);
+        if (tasks.Count == 0 && records.Newest(project) is { } wanted)
+        {
+            tasks.Add(new JsonObject
+            {
+                ["task_name"] = "none",
+                ["created_at"] = Definition.Stamp(DateTimeOffset.UnixEpoch),
+                ["desired_status"] = "STOPPED",
+                ["last_status"] = "STOPPED",
+                ["task_definition"] = DefinitionOf(project, 0, wanted, links),
+            });
+        }
+
+        return tasks;
+    }
+
+    static JsonObject DefinitionOf(Project project, int revision, Defined wanted, Links links) => new()
+    {
+        ["name"] = Links.FullName(project),
+        ["revision"] = revision,
+        ["status"] = "ACTIVE",
+        ["container_image"] = $"{new Uri(links.Base).Authority}/{Links.FullName(project)}:{wanted.Tag}",
+        ["container_memory_reservation"] = wanted.Reservation,
+        ["container_memory_limit"] = wanted.MemoryLimit,
+        ["container_port"] = wanted.Port,
+    };
+
+    static JsonNode TargetOf(InstanceStatus instance, string? complaint)
     {
         var target = new JsonObject { ["target"] = System.Environment.MachineName, ["port"] = instance.Port, ["health"] = instance.Healthy ? "healthy" : "unhealthy" };
         if (!instance.Healthy)
         {
-            target["description"] = "It does not listen.";
+            target["description"] = complaint ?? "It does not answer yet.";
         }
 
         return target;
     }
 
-    static JsonNode TaskOf(InstanceStatus instance, Release live) => new JsonObject
+    JsonNode TaskOf(InstanceStatus instance, Release live, Links links) => new JsonObject
     {
         ["task_name"] = instance.Id,
         ["created_at"] = Definition.Stamp(live.MadeAt),
         ["desired_status"] = "RUNNING",
         ["last_status"] = instance.Healthy ? "RUNNING" : "PENDING",
-        ["task_definition"] = new JsonObject
+        ["task_definition"] = records.Find(live.Project, live.Commit) is { } wanted ? DefinitionOf(live.Project, live.Number, wanted, links) : new JsonObject
         {
             ["name"] = Links.FullName(live.Project),
             ["revision"] = live.Number,
@@ -269,6 +303,8 @@ sealed partial class ServiceControlDoor(
     static int Count(HttpRequest request, string key, int otherwise, int most) =>
         int.TryParse(request.Query[key], NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? Math.Min(number, most) : otherwise;
 
+    string ClientOf(HttpContext context) => proxies.ClientOf(context.Connection.RemoteIpAddress, context.Request.Headers["X-Forwarded-For"]).ToString();
+
     static JsonObject Error(string text) => new() { ["Error"] = text };
 
     void Record(HttpContext context, Session? session, int status)
@@ -276,7 +312,7 @@ sealed partial class ServiceControlDoor(
         if (session is not null && !HttpMethods.IsGet(context.Request.Method))
         {
             audit.Add(new AuditEntry(
-                session.For, "session", proxies.ClientOf(context.Connection.RemoteIpAddress, context.Request.Headers["X-Forwarded-For"]).ToString(), $"servicectl {context.Request.Method}",
+                session.For, "session", ClientOf(context), $"servicectl {context.Request.Method}",
                 $"{session.Environment}{context.Request.Path.Value!["/servicectl-1".Length..]}", status.ToString(CultureInfo.InvariantCulture)));
         }
     }

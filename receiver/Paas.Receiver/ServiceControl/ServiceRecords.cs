@@ -13,6 +13,18 @@ sealed record ServiceCheckWish(string RelPath, string StatusCodes, int Interval)
     public static readonly ServiceCheckWish Default = new("", "200-499", 30);
 }
 
+/// <summary>An update as it was asked for. Memory in megabytes.</summary>
+sealed class Defined
+{
+    public string Tag { get; set; } = "";
+
+    public int Reservation { get; set; }
+
+    public int MemoryLimit { get; set; }
+
+    public int Port { get; set; }
+}
+
 /// <summary>What a CloudFlow service has beside its project: its health check, and what was refused to it.</summary>
 sealed class ServiceRecords(Database database, TimeProvider time)
 {
@@ -26,9 +38,31 @@ sealed class ServiceRecords(Database database, TimeProvider time)
         "INSERT OR REPLACE INTO service_checks (environment, project, rel_path, status_codes, interval) VALUES (@Environment, @Name, @RelPath, @StatusCodes, @Interval)",
         new { Environment = project.Environment.Name.Value, Name = project.Name.Value, check.RelPath, check.StatusCodes, check.Interval });
 
-    public void Note(Project project, string message) => database.Write(connection =>
+    /// <summary>It was made by a client of this door.</summary>
+    public bool Has(Project project) =>
+        database.ReadOne<CheckRow>("SELECT rel_path AS RelPath FROM service_checks WHERE environment = @Environment AND project = @Name", Of(project)) is not null;
+
+    /// <summary>What a commit was made of.</summary>
+    public void Add(Project project, string commit, Definition definition, string image) => database.Write(
+        "INSERT INTO service_definitions (environment, project, commit_id, tag, image, reservation, memory_limit, port) VALUES (@Environment, @Name, @commit, @Tag, @image, @Reservation, @Limit, @Port)",
+        new { Environment = project.Environment.Name.Value, Name = project.Name.Value, commit, definition.Tag, image, definition.Reservation, definition.Limit, definition.Port });
+
+    /// <summary>Null for a release that no client asked for.</summary>
+    public Defined? Find(Project project, string commit) => Definitions(project, "commit_id = @commit", commit) is [var found, ..] ? found : null;
+
+    /// <summary>Null before the first update.</summary>
+    public Defined? Newest(Project project) => Definitions(project, "1") is [var newest, ..] ? newest : null;
+
+    /// <summary>The port of the first update, which holds for all others; null before it.</summary>
+    public int? FirstPort(Project project) => Definitions(project, "1") is [.., var first] ? first.Port : null;
+
+    IReadOnlyList<Defined> Definitions(Project project, string where, string? commit = null) => database.Read<Defined>(
+        $"SELECT tag AS Tag, reservation AS Reservation, memory_limit AS MemoryLimit, port AS Port FROM service_definitions WHERE environment = @Environment AND project = @Name AND {where} ORDER BY id DESC",
+        new { Environment = project.Environment.Name.Value, Name = project.Name.Value, commit });
+
+    public void Note(Project project, string message, DateTimeOffset? when = null) => database.Write(connection =>
     {
-        var of = new { Environment = project.Environment.Name.Value, Name = project.Name.Value, At = time.GetUtcNow().ToString("O"), message };
+        var of = new { Environment = project.Environment.Name.Value, Name = project.Name.Value, At = (when ?? time.GetUtcNow()).ToString("O"), message };
         connection.Execute("INSERT INTO service_events (environment, project, at, message) VALUES (@Environment, @Name, @At, @message)", of);
         return connection.Execute(
             $"DELETE FROM service_events WHERE environment = @Environment AND project = @Name AND id NOT IN (SELECT id FROM service_events WHERE environment = @Environment AND project = @Name ORDER BY id DESC LIMIT {KeptEvents})", of);
@@ -42,6 +76,7 @@ sealed class ServiceRecords(Database database, TimeProvider time)
     public void Forget(Project project) => database.Write(connection =>
     {
         connection.Execute("DELETE FROM service_events WHERE environment = @Environment AND project = @Name", Of(project));
+        connection.Execute("DELETE FROM service_definitions WHERE environment = @Environment AND project = @Name", Of(project));
         return connection.Execute("DELETE FROM service_checks WHERE environment = @Environment AND project = @Name", Of(project));
     });
 

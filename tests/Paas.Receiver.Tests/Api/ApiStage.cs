@@ -102,6 +102,8 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(provider => new LogDrains.Drains(
                 database, provider.GetRequiredService<ProjectStore>(), new InstanceLogs(Path.Combine(state, "logs"), TimeProvider.System), TimeProvider.System,
                 Microsoft.Extensions.Logging.Abstractions.NullLogger<LogDrains.Drains>.Instance))
+            .AddSingleton(new RegistryAddress("127.0.0.1:1"))
+            .AddSingleton<ImagePuller>()
             .AddSingleton<ImageBuilder>()
             .AddSingleton<ImageBundler>()
             .AddSingleton<ReleaseImages>()

@@ -34,6 +34,36 @@ public sealed class RunsAsTests : IDisposable
         Assert.Equal((RunAs.Processes, false), Asked());
     }
 
+    [Fact]
+    public void A_section_says_how_containers_are_to_be()
+    {
+        Write("Procfile", "web: serve");
+        Write("app.json", """{"paas": {"run": "container", "container": {"image": "@sha256:0000000000000000000000000000000000000000000000000000000000000000", "port": 80, "memory": 75, "reservation": 50, "read_only": true}, "health": {"path": "/up", "codes": "200,204,300-399"}}}""");
+
+        var manifest = ManifestReader.Read(directory);
+
+        Assert.Equal(new ContainerSection("@sha256:" + new string('0', 64), 80, 75, 50, true), manifest.Container);
+        Assert.Equal([true, false, true, true, false], ((int[])[200, 201, 204, 350, 400]).Select(manifest.Health.Takes));
+    }
+
+    [Theory]
+    [InlineData("""{"image": ""}""", "image")]
+    [InlineData("""{"image": "-v"}""", "image")]
+    [InlineData("""{"image": "a b"}""", "image")]
+    [InlineData("""{"image": "host/name:tag@sha256:77"}""", "image")]
+    [InlineData("""{"port": 0}""", "port")]
+    [InlineData("""{"port": "80/tcp"}""", "port")]
+    [InlineData("""{"memory": 5}""", "memory")]
+    [InlineData("""{"memory": 50, "reservation": 51}""", "more than the memory")]
+    [InlineData("""{"swap": 5}""", "swap")]
+    public void A_section_with_mistakes_is_refused_with_what_is_wrong(string section, string expected)
+    {
+        Write("Procfile", "web: serve");
+        Write("app.json", "{\"paas\": {\"container\": " + section + "}}");
+
+        Assert.Contains(expected, Assert.Throws<Refusal>(() => ManifestReader.Read(directory)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("paas: {run: 7}")]
     [InlineData("paas: {run: vm}")]
