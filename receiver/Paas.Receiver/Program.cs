@@ -61,7 +61,18 @@ services.AddSingleton(TimeProvider.System);
 services.AddSingleton(root.Database);
 var users = new ProjectUsers(root.Database, options.Root, options.Users, TimeProvider.System);
 services.AddSingleton(users);
-var toolchains = new ToolchainShelf(options.Toolchains, Command.CleanEnvironment["PATH"], users.Finding.IsGiven);
+IReadOnlyDictionary<string, Language> languages;
+try
+{
+    languages = Language.In([.. options.Buildpacks, Path.Combine(AppContext.BaseDirectory, "buildpacks")]);
+}
+catch (FormatException bad)
+{
+    await Console.Error.WriteLineAsync($"PAAS_BUILDPACKS: {bad.Message}");
+    return 2;
+}
+
+var toolchains = new ToolchainShelf(options.Toolchains, Command.CleanEnvironment["PATH"], users.Finding.IsGiven, languages);
 services.AddSingleton(await Cage.ProbeAsync(options.State, options.Cages, users.SettleIn, toolchains.Places));
 services.AddSingleton<GeneratedSecrets>();
 try

@@ -15,14 +15,13 @@ sealed record Toolchain(string Language, ToolVersion Version, string? Bin);
 /// </summary>
 /// <param name="homes">Directories in which version managers are looked for: home directories and the like.</param>
 /// <param name="searchPath">Of programs: what every child gets.</param>
+/// <param name="more">Further languages, by name: a file <c>toolchain</c> in a buildpack's folder says what they are.</param>
 /// <param name="othersMustRead">Projects are users of their own: what only the receiver's user can reach is not there for them.</param>
-sealed partial class ToolchainShelf(IReadOnlyList<string> homes, string searchPath, bool othersMustRead)
+sealed partial class ToolchainShelf(IReadOnlyList<string> homes, string searchPath, bool othersMustRead, IReadOnlyDictionary<string, Language>? more = null)
 {
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     readonly ConcurrentDictionary<string, Task<IReadOnlyList<Toolchain>>> known = new();
-
-    sealed record Language(string Program, IReadOnlyList<string> Ask, IReadOnlyList<string> Places);
 
     // Below each home; {v} is the version's own directory.
     static readonly Dictionary<string, Language> Languages = new(StringComparer.Ordinal)
@@ -37,7 +36,7 @@ sealed partial class ToolchainShelf(IReadOnlyList<string> homes, string searchPa
 
     /// <summary>The directories in which versions are looked for, whether they exist or not: projects must find there what is found for them.</summary>
     public IReadOnlyList<string> Places =>
-        [.. from home in homes from language in Languages.Values from place in language.Places select Path.GetFullPath(Path.Combine(home, place[..place.IndexOf("{v}", StringComparison.Ordinal)])).TrimEnd('/')];
+        [.. from home in homes from language in Languages.Values.Concat((more ?? new Dictionary<string, Language>()).Values) from place in language.Places select Path.GetFullPath(Path.Combine(home, place[..place.IndexOf("{v}", StringComparison.Ordinal)])).TrimEnd('/')];
 
     /// <summary>The languages that are looked for.</summary>
     public static IReadOnlyCollection<string> Known => Languages.Keys;
@@ -75,7 +74,7 @@ sealed partial class ToolchainShelf(IReadOnlyList<string> homes, string searchPa
 
     async Task<IReadOnlyList<Toolchain>> LookAsync(string name)
     {
-        if (!Languages.TryGetValue(name, out var language))
+        if ((Languages.GetValueOrDefault(name) ?? more?.GetValueOrDefault(name)) is not { } language)
         {
             return [];
         }

@@ -24,7 +24,7 @@ static partial class Wanted
         "go" => First(tree, language, ".go-version") ?? ToolVersions(tree, language, "golang", "go") ?? AtLeast(Match(tree, language, "go.mod", GoInModule())),
         "java" => First(tree, language, ".java-version") ?? Match(tree, language, "system.properties", JavaRuntime()) ?? ToolVersions(tree, language, "java"),
         "php" => First(tree, language, ".php-version") ?? ToolVersions(tree, language, "php") ?? Json(tree, language, "composer.json", "require", "php"),
-        _ => null,
+        _ => First(tree, language, $".{language}-version") ?? ToolVersions(tree, language, language),
     };
 
     static Wish? First(string tree, string language, params string[] names) =>

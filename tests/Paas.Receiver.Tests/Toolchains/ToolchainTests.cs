@@ -104,6 +104,36 @@ public sealed class ToolchainTests : IDisposable
         Assert.Single(await new ToolchainShelf([home], "", othersMustRead: false).VersionsAsync("python"));
     }
 
+    [Fact]
+    public async Task A_buildpacks_folder_brings_a_language()
+    {
+        Toolchain("lua", "program: lua # the interpreter\nask: -v\nplace: .luaenv/versions/{v}/bin\nplace: .asdf/installs/lua/{v}/bin\n");
+        Program(".luaenv/versions/5.1.5/bin", "lua", "exit 1");
+        Program(".asdf/installs/lua/5.4.6/bin", "lua", "exit 1");
+        Program("usr/bin", "lua", "[ \"$1\" = -v ] && echo 'Lua 5.2.4  Copyright (C)'");
+        var shelf = new ToolchainShelf([home], Path.Combine(home, "usr/bin"), othersMustRead: false, Language.In([Path.Combine(home, "packs"), Path.Combine(home, "missing")]));
+
+        Assert.Equal(["5.4.6", "5.2.4", "5.1.5"], (await shelf.VersionsAsync("lua")).Select(one => one.Version.ToString()));
+        Assert.Contains(Path.Combine(home, ".luaenv/versions"), shelf.Places);
+        File.WriteAllText(Path.Combine(home, ".tool-versions"), "lua 5.1\n");
+        Assert.Equal(new Wanted.Wish(new WantedToolchain("lua", "5.1"), ".tool-versions"), Wanted.Of(home, "lua"));
+    }
+
+    [Theory]
+    [InlineData("ask: --version\n", "does not say which program")]
+    [InlineData("program: /bin/sh\n", "does not say which program")]
+    [InlineData("program: lua\nplaces: x\n", "'places' is none of program, ask, place")]
+    [InlineData("program: lua\nplace: .lua/bin\n", "there is no directory {v}")]
+    [InlineData("program: lua\nplace: ../{v}/bin\n", "there is no directory {v}")]
+    public void A_toolchain_file_with_a_mistake_is_refused(string text, string message)
+    {
+        Toolchain("lua", text);
+
+        Assert.Contains(message, Assert.Throws<FormatException>(() => Language.In([Path.Combine(home, "packs")])).Message);
+    }
+
+    void Toolchain(string language, string text) => File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(home, "packs", language)).FullName, "toolchain"), text);
+
     void Program(string directory, string name, string script)
     {
         var bin = Directory.CreateDirectory(Path.Combine(home, directory)).FullName;
