@@ -32,6 +32,20 @@ public sealed class EditedInPlace(Workshop shared) : IClassFixture<Workshop>
     }
 
     [Fact]
+    public async Task Recipes_are_those_that_were_pushed_last()
+    {
+        await using var git = await PushedAsync("recipes");
+        var recipe = Path.Combine(receiver.Root, "salt", "makina-projects", "recipes", "notes.txt");
+        foreach (var text in new[] { "one", "two" })
+        {
+            await git.CommitFileAsync(".salt/notes.txt", text);
+            Assert.True((await git.PushAsync()).Accepted);
+
+            Assert.Equal(text, await File.ReadAllTextAsync(recipe));
+        }
+    }
+
+    [Fact]
     public async Task A_build_happens_in_place_and_its_results_stay_through_the_next_push()
     {
         await using var git = await GitClient.NewAsync(receiver, "builds");
