@@ -1,0 +1,139 @@
+using Paas.Receiver.Stage;
+using Xunit;
+
+namespace Paas.Receiver;
+
+/// <summary>Package managers as they are, with packages that are in the repository itself: what is shown here needs no registry but npm's, and that for the manager alone.</summary>
+public sealed class PackageManagers(BuildingReceiver shared) : IClassFixture<BuildingReceiver>
+{
+    const string Server = "require('http').createServer((q, s) => s.end(require('dep') + '\\n')).listen(process.env.PORT, '127.0.0.1')\n";
+
+    readonly ReceiverProcess receiver = shared.Receiver;
+
+    [Fact]
+    public Task A_yarn_lock_is_installed_by_yarn() => NodeAsync("yarned", "yarn", "yarn.lock", """
+        # yarn lockfile v1
+
+
+        "dep@file:./dep":
+          version "1.0.0"
+
+        """);
+
+    [Fact]
+    public Task A_pnpm_lock_is_installed_by_pnpm() => NodeAsync("pnpmed", "pnpm", "pnpm-lock.yaml", """
+        lockfileVersion: '9.0'
+
+        settings:
+          autoInstallPeers: true
+          excludeLinksFromLockfile: false
+
+        importers:
+
+          .:
+            dependencies:
+              dep:
+                specifier: file:./dep
+                version: file:dep
+
+        packages:
+
+          dep@file:dep:
+            resolution: {directory: dep, type: directory}
+
+        snapshots:
+
+          dep@file:dep: {}
+
+        """);
+
+    [Fact]
+    public async Task Composer_makes_the_autoloader_once()
+    {
+        if (!BuildingReceiver.Has("php", "composer"))
+        {
+            return;
+        }
+
+        await using var git = await GitClient.NewAsync(receiver, "composed");
+        await git.WriteAsync("composer.json", """{"name": "a/b", "autoload": {"psr-4": {"Shop\\": "src/"}}, "repositories": [{"packagist.org": false}]}""");
+        await git.WriteAsync("src/Till.php", "<?php\nnamespace Shop;\nclass Till { public static function says(): string { return \"autoloaded\\n\"; } }\n");
+        await git.WriteAsync("index.php", "<?php\nrequire __DIR__ . '/vendor/autoload.php';\necho Shop\\Till::says();\n");
+        await git.CommitAsync("A till");
+
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains("-----> composer install", push.Remote);
+        Assert.Equal("autoloaded\n", (await receiver.AskAsync("composed.localhost", "/")).Body);
+
+        await git.WriteAsync("src/Till.php", "<?php\nnamespace Shop;\nclass Till { public static function says(): string { return \"again\\n\"; } }\n");
+        await git.CommitAsync("The same packages");
+        var second = await git.PushAsync();
+        Assert.True(second.Accepted, second.Text);
+        Assert.DoesNotContain("-----> composer install", second.Remote);
+        Assert.Equal("again\n", (await receiver.AskAsync("composed.localhost", "/")).Body);
+    }
+
+    [Fact]
+    public async Task Maven_is_started_with_the_goals_that_the_project_names()
+    {
+        if (!BuildingReceiver.Has("mvn", "javac"))
+        {
+            return;
+        }
+
+        // No plug-in of Maven's is in Debian's package, and its registry is not to be had everywhere: the goal is one that needs none.
+        Console.WriteLine("not told here: packaging by Maven's plug-ins and Gradle's wrapper, which are fetched from their own registries");
+        await using var git = await GitClient.NewAsync(receiver, "mavened");
+        await git.WriteAsync("pom.xml", """<project><modelVersion>4.0.0</modelVersion><groupId>a</groupId><artifactId>b</artifactId><version>1</version><packaging>pom</packaging></project>""");
+        await git.WriteAsync("Main.java", """
+            import com.sun.net.httpserver.HttpServer;
+            import java.net.InetSocketAddress;
+            public class Main {
+                public static void main(String[] args) throws Exception {
+                    HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(System.getenv("PORT"))), 0);
+                    server.createContext("/", exchange -> { byte[] said = "from Java\n".getBytes(); exchange.sendResponseHeaders(200, said.length); exchange.getResponseBody().write(said); exchange.close(); });
+                    server.start();
+                }
+            }
+            """);
+        await git.WriteAsync("Procfile", "web: java Main.java\n");
+        await git.WriteAsync(".buildpacks", "java\n");
+        await git.WriteAsync(".paas/defaults.yml", "env: {MAVEN_CUSTOM_GOALS: validate}\n");
+        await git.CommitAsync("Java");
+
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains("-----> mvn validate", push.Remote);
+        Assert.Equal("from Java\n", (await receiver.AskAsync("mavened.localhost", "/")).Body);
+    }
+
+    async Task NodeAsync(string name, string manager, string lockFile, string content)
+    {
+        if (!BuildingReceiver.Has("node", "npm"))
+        {
+            return;
+        }
+
+        await using var git = await GitClient.NewAsync(receiver, name);
+        await git.WriteAsync("package.json", """{"name": "app", "version": "1.0.0", "dependencies": {"dep": "file:./dep"}, "scripts": {"start": "node server.js"}}""");
+        await git.WriteAsync("dep/package.json", """{"name": "dep", "version": "1.0.0", "main": "index.js"}""");
+        await git.WriteAsync("dep/index.js", $"module.exports = 'by {manager}'\n");
+        await git.WriteAsync("server.js", Server);
+        await git.WriteAsync(lockFile, content);
+        await git.CommitAsync("With its own package");
+
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains(push.Remote, line => line.StartsWith($"-----> Installing dependencies with {manager} ", StringComparison.Ordinal) && line.EndsWith($"({lockFile})", StringComparison.Ordinal));
+        Assert.Equal($"by {manager}\n", (await receiver.AskAsync($"{name}.localhost", "/")).Body);
+
+        await git.CommitFileAsync("server.js", "// the same packages\n" + Server);
+        var second = await git.PushAsync();
+        Assert.True(second.Accepted, second.Text);
+        Assert.DoesNotContain(second.Remote, line => line.StartsWith("-----> Installing", StringComparison.Ordinal));
+    }
+}
