@@ -132,6 +132,12 @@ public sealed record ProjectStatus
     /// <summary>The live release; null before the first.</summary>
     public ReleaseSummary? Current { get; init; }
 
+    /// <summary>Paths of the live release that somebody changed past the receiver; null when it is what was sealed.</summary>
+    public IReadOnlyList<string>? Drift { get; init; }
+
+    /// <summary>Who is changing the live release by hand just now; null when nobody is.</summary>
+    public string? FixedBy { get; init; }
+
     public IReadOnlyList<InstanceSummary> Instances { get; init; } = [];
 
     /// <summary>The deployment at work; null when none is.</summary>
@@ -199,6 +205,12 @@ public sealed record ReleaseSummary
     public string? ArchiveDigest { get; init; }
 
     public long? ArchiveBytes { get; init; }
+
+    /// <summary>Numbers of the manual fixes that were made in it; null when none was.</summary>
+    public IReadOnlyList<int>? Patches { get; init; }
+
+    /// <summary>Numbers of the manual fixes that it holds; null when it is what was built.</summary>
+    public IReadOnlyList<int>? Fixes { get; init; }
 
     /// <summary>Of the tree that the archive holds.</summary>
     public string? ContentDigest { get; init; }

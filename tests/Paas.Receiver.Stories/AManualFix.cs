@@ -142,6 +142,60 @@ public sealed class AManualFix(SshReceiver shared) : IClassFixture<SshReceiver>
         Assert.Empty(Directory.GetDirectories(Path.Combine(receiver.Project("nothing"), "build"), "*.fix"));
     }
 
+    [Fact]
+    public async Task What_somebody_wrote_into_a_sealed_release_is_seen_said_and_kept()
+    {
+        await using var git = await PushedAsync("drifted");
+        var release = Path.Combine(receiver.Project("drifted"), "deploy", "current");
+        await Patience.UntilAsync(() => File.Exists(Path.Combine(Directory.GetDirectories(Path.Combine(receiver.Project("drifted"), "releases")).Single(), "release.json")), "it is archived");
+        Assert.DoesNotContain("past the receiver", (await CorpusCommand.RunAsync(receiver, "status", "drifted", "--verify")).Output, StringComparison.Ordinal);
+
+        await File.WriteAllTextAsync(Path.Combine(release, "VERSION"), "9\n");
+        await File.WriteAllTextAsync(Path.Combine(release, "left-by-root"), "x\n");
+        var status = await CorpusCommand.RunAsync(receiver, "status", "drifted");
+        Assert.Contains("changed past the receiver", status.Output, StringComparison.Ordinal);
+        Assert.Contains("VERSION", status.Output, StringComparison.Ordinal);
+
+        await git.CommitFileAsync("other", "x\n");
+        var push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains("v1 was changed past the receiver: VERSION, left-by-root; it is kept as fix 1", push.Text, StringComparison.Ordinal);
+        Assert.Contains("+9", (await CorpusCommand.RunAsync(receiver, "patches", "drifted", "1")).Output, StringComparison.Ordinal);
+        Assert.StartsWith("hello version 1 release v2", (await receiver.AskAsync("drifted.localhost", "/plain")).Body, StringComparison.Ordinal);
+        Assert.DoesNotContain("past the receiver", (await CorpusCommand.RunAsync(receiver, "status", "drifted")).Output, StringComparison.Ordinal);
+
+        // A time that was set back is found by reading.
+        var quiet = Path.Combine(release, "VERSION");
+        var time = File.GetLastWriteTimeUtc(quiet);
+        await File.WriteAllTextAsync(quiet, "8\n");
+        File.SetLastWriteTimeUtc(quiet, time);
+        Assert.DoesNotContain("past the receiver", (await CorpusCommand.RunAsync(receiver, "status", "drifted")).Output, StringComparison.Ordinal);
+        Assert.Contains("past the receiver", (await CorpusCommand.RunAsync(receiver, "status", "drifted", "--verify")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_receiver_that_is_killed_in_a_fix_finds_it_at_its_next_start()
+    {
+        await using var alone = await ReceiverProcess.StartAsync();
+        await using var git = await GitClient.NewAsync(alone, "killed", "hello");
+        Assert.True((await git.PushAsync()).Accepted);
+        var begun = Path.Combine(alone.Project("killed"), "data", "begun");
+        var fixing = CorpusCommand.RunAsync(alone, "fix", "killed", "--", "sh", "-c", "echo 7 >VERSION; : >$PAAS_DATA_DIR/begun; sleep 6000");
+        await Patience.UntilAsync(() => File.Exists(begun), "the command works");
+        await alone.KillAsync();
+        await fixing;
+        await alone.StartAgainAsync();
+
+        var (_, patches, _) = await CorpusCommand.RunAsync(alone, "patches", "killed");
+        Assert.Contains("aside", patches, StringComparison.Ordinal);
+        Assert.Contains("+7", (await CorpusCommand.RunAsync(alone, "patches", "killed", "1")).Output, StringComparison.Ordinal);
+        Assert.StartsWith("hello version 1 release v1", (await alone.AskAsync("killed.localhost")).Body, StringComparison.Ordinal);
+        Assert.Contains("made 1", (await CorpusCommand.RunAsync(alone, "releases", "killed")).Output, StringComparison.Ordinal);
+        Assert.Equal(0, (await CorpusCommand.RunAsync(alone, "fix", "killed", "--apply", "1")).Code);
+        Assert.StartsWith("hello version 7 release v2", (await alone.AskAsync("killed.localhost")).Body, StringComparison.Ordinal);
+        Assert.Contains("has 1", (await CorpusCommand.RunAsync(alone, "releases", "killed")).Output, StringComparison.Ordinal);
+    }
+
     async Task PushPillarAsync(string project, string text)
     {
         await using var pillar = await GitClient.NewAsync(receiver, project + "/pillar");

@@ -21,11 +21,14 @@ static class ReleasesCommand
                 return Exit.Done;
             }
 
-            Table.Write(surroundings.Out, [["", "RELEASE", "MADE", "COMMIT", "MODE", "ARCHIVE", "ID"], .. client.Read(text, ContractJson.Default.PageReleaseSummary).Items.Select(release =>
+            Table.Write(surroundings.Out, [["", "RELEASE", "MADE", "COMMIT", "MODE", "ARCHIVE", "FIXES", "ID"], .. client.Read(text, ContractJson.Default.PageReleaseSummary).Items.Select(release =>
                 (string[])[release.IsCurrent ? "*" : "", Words.Release(release.Number), Words.Time(release.MadeAt), Words.Commit(release.Commit), release.Mode,
-                    release.Pruned ? "pruned" : Words.Bytes(release.ArchiveBytes), release.Id])]);
+                    release.Pruned ? "pruned" : Words.Bytes(release.ArchiveBytes), Fixes(release), release.Id])]);
             return Exit.Done;
         });
         return command;
     }
+
+    static string Fixes(ReleaseSummary release) =>
+        string.Join(", ", (release.Fixes ?? []).Select(number => $"has {number}").Concat((release.Patches ?? []).Select(number => $"made {number}")));
 }

@@ -9,12 +9,13 @@ static class StatusCommand
     public static Command Create(Surroundings surroundings)
     {
         var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
-        var command = new Command("status", "What a project is doing; without a project, the list of them") { project, json };
+        var verify = new Option<bool>("--verify") { Description = "Read every file of the live release and compare it with what was sealed" };
+        var command = new Command("status", "What a project is doing; without a project, the list of them") { project, verify, json };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
-            var text = await client.GetTextAsync(target.Project is null ? "api/v1/projects" : target.Path, ct);
+            var text = await client.GetTextAsync(target.Project is null ? "api/v1/projects" : target.Path + (parsed.GetValue(verify) ? "?verify=true" : ""), ct);
             if (parsed.GetValue(json))
             {
                 await surroundings.Out.WriteLineAsync(text);
@@ -46,6 +47,16 @@ static class StatusCommand
         output.WriteLine(status.Current is { } current
             ? $"  v{current.Number} is live since {Words.Time(current.LiveAt)}, commit {Words.Commit(current.Commit)}"
             : "  nothing is live yet");
+        if (status.Drift is { } drift)
+        {
+            output.WriteLine($"  changed past the receiver: {string.Join(", ", drift)}; the next push keeps the difference as a patch");
+        }
+
+        if (status.FixedBy is { } fixing)
+        {
+            output.WriteLine($"  {fixing} is fixing it by hand just now");
+        }
+
         foreach (var type in status.Instances.GroupBy(instance => instance.Type, StringComparer.Ordinal))
         {
             output.WriteLine($"  {type.Key}: {string.Join(", ", type.GroupBy(instance => instance.State, StringComparer.Ordinal).Select(state => $"{state.Count()} {state.Key}"))}");

@@ -17,8 +17,8 @@ static class ProjectEndpoints
             return TypedResults.Ok(new Page<ProjectSummary>([.. desk.Visible(context).Select(summaries.Of), .. there.Items], Missing: there.Missing));
         });
 
-        api.MapGet("/projects/{environment}/{project}", (string environment, string project, HttpContext context, Desk desk, Summaries summaries) =>
-            TypedResults.Ok(summaries.StatusOf(desk.Project(context, environment, project, Permission.View)))).ThroughLinks();
+        api.MapGet("/projects/{environment}/{project}", async (string environment, string project, bool? verify, HttpContext context, Desk desk, Summaries summaries) =>
+            TypedResults.Ok(await summaries.StatusOfAsync(desk.Project(context, environment, project, Permission.View), verify ?? false, context.RequestAborted))).ThroughLinks();
 
         api.MapGet("/projects/{environment}/{project}/config", ConfigAsync);
     }

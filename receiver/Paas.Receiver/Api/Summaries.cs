@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Paas.Receiver.Access;
+using Paas.Receiver.Archives;
 using Paas.Receiver.Contract;
 using Paas.Receiver.Deployments;
 using Paas.Receiver.Projects;
@@ -9,9 +10,12 @@ using Paas.Receiver.Runtimes;
 namespace Paas.Receiver.Api;
 
 /// <summary>Our own records as the ones that travel.</summary>
-sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visitors visitors)
+sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visitors visitors, PatchStore patches, Drift drift)
 {
     const int DeploymentsLookedAt = 50;
+
+    /// <summary>Paths that a status names.</summary>
+    const int MostDrifted = 20;
 
     public ProjectSummary Of(Project project) => new()
     {
@@ -21,7 +25,8 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
         Release = releases.Current(project)?.Number,
     };
 
-    public ProjectStatus StatusOf(Project project)
+    /// <param name="verify">Every file of the live release is read, not only what was touched.</param>
+    public async Task<ProjectStatus> StatusOfAsync(Project project, bool verify, CancellationToken ct)
     {
         var current = releases.Current(project);
         var deployments = journal.Of(project, DeploymentsLookedAt);
@@ -32,6 +37,8 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
             Mode = Word(project.Environment.Mode),
             Url = visitors.Url(project),
             Current = current is null ? null : Of(current, current.Id),
+            Drift = await DriftOfAsync(current, verify, ct) is { Count: > 0 } drifted ? drifted : null,
+            FixedBy = patches.OpenIn(project)?.By,
             Instances =
             [
                 .. from id in fleet.Running(project).OrderByDescending(id => id == current?.Id).ThenByDescending(id => id.Value, StringComparer.Ordinal)
@@ -46,11 +53,24 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
         };
     }
 
+    async Task<IReadOnlyList<string>> DriftOfAsync(Release? current, bool verify, CancellationToken ct)
+    {
+        if (current is null || current.Mode == Mode.Editable)
+        {
+            return [];
+        }
+
+        var touched = await drift.FindAsync(current, ct);
+        return touched.Count == 0 && verify && !await Drift.VerifyAsync(current, ct) ? ["(by content)"]
+            : [.. touched.Take(MostDrifted).Select(path => Logs.LogStream.Harmless(path))];
+    }
+
     /// <param name="commit">Only of this one; null is all.</param>
     public IReadOnlyList<ReleaseSummary> ReleasesOf(Project project, string? commit = null)
     {
         var current = releases.CurrentId(project);
-        return [.. releases.List(project).Where(release => commit is null || release.Commit == commit).Select(release => Of(release, current))];
+        var (made, held) = (patches.List(project).ToLookup(patch => patch.Base), patches.ByRelease(project));
+        return [.. releases.List(project).Where(release => commit is null || release.Commit == commit).Select(release => Of(release, current) with { Patches = Numbers(made[release.Id]), Fixes = Numbers(held[release.Id.Value]) })];
     }
 
     public DeploymentSummary Of(JournalEntry entry, bool withSteps = false) => new()
@@ -129,6 +149,8 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
     };
 
     public ReleaseSummary Of(Release release) => Of(release, releases.CurrentId(release.Project));
+
+    static IReadOnlyList<int>? Numbers(IEnumerable<Patch> patches) => patches.Select(patch => patch.Number).ToList() is { Count: > 0 } numbers ? numbers : null;
 
     static ReleaseSummary Of(Release release, ReleaseId? current) => new()
     {

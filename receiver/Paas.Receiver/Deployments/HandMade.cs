@@ -84,7 +84,7 @@ sealed class HandMade(
     /// <summary>Of what the live release holds; a commit that is deployed again gets it again.</summary>
     async Task<IReadOnlyList<Patch>> NotInAsync(Run run, Release old, CancellationToken ct)
     {
-        var held = run.Request.Kind is DeploymentKind.Push or DeploymentKind.Mark or DeploymentKind.Promote ? patches.In(old) : [];
+        var held = run.Request.Kind is DeploymentKind.Push or DeploymentKind.Mark or DeploymentKind.Promote or DeploymentKind.Import ? patches.In(old) : [];
         var commit = run.Request.NewCommit;
         if (held.Count == 0 || (commit == old.Commit && old.Mode == Mode.Cooking))
         {
@@ -130,5 +130,5 @@ sealed class HandMade(
     static string Named(IReadOnlyList<string> files) =>
         string.Join(", ", files.Take(MostNamed).Select(file => LogStream.Harmless(file.Replace('\n', '?')))) + (files.Count > MostNamed ? $" and {files.Count - MostNamed} more" : "");
 
-    static string Word(DeploymentKind kind) => kind == DeploymentKind.Promote ? "promotion" : "push";
+    static string Word(DeploymentKind kind) => kind switch { DeploymentKind.Promote => "promotion", DeploymentKind.Import => "import", _ => "push" };
 }

@@ -94,6 +94,18 @@ sealed class PatchStore(Database database, TimeProvider time)
     public IReadOnlyList<Patch> In(Release release) =>
         Read(release.Project, "id IN (SELECT patch FROM patched_releases WHERE release = @Release)", new { Release = release.Id.Value });
 
+    /// <summary>What each release of a project holds, by the release's id.</summary>
+    public ILookup<string, Patch> ByRelease(Project project)
+    {
+        var all = Read(project, "1", new { }).ToDictionary(patch => patch.Id.Value);
+        return database.Read<Held>(
+            """
+            SELECT release AS Release, patch AS Patch FROM patched_releases WHERE patch IN (SELECT id FROM patches WHERE environment = @Environment AND project = @Project)
+            """,
+            new { Environment = project.Environment.Name.Value, Project = project.Name.Value })
+            .OrderBy(held => all[held.Patch].Number).ToLookup(held => held.Release, held => all[held.Patch]);
+    }
+
     /// <summary>What is applied when a commit is deployed again, oldest first: what was kept for that, and what went live.</summary>
     public IReadOnlyList<Patch> Of(Project project, string commit) => Read(
         project,
@@ -181,6 +193,13 @@ sealed class PatchStore(Database database, TimeProvider time)
             FROM patches WHERE environment = @Environment AND project = @Project AND {where} ORDER BY number
             """,
             all).Select(row => row.Patch(project))];
+    }
+
+    sealed class Held
+    {
+        public string Release { get; set; } = "";
+
+        public string Patch { get; set; } = "";
     }
 
     sealed class Row

@@ -79,8 +79,8 @@ sealed class PatchWriter(GitProgram git)
             ["GIT_INDEX_FILE"] = Path.Combine(repository, $"index.{Guid.NewGuid():N}"),
             ["GIT_AUTHOR_NAME"] = head.Author,
             ["GIT_AUTHOR_EMAIL"] = AddressOf(head.Author),
-            ["GIT_AUTHOR_DATE"] = $"{head.At.ToUnixTimeSeconds()} +0000",
-            ["GIT_COMMITTER_DATE"] = $"{head.At.ToUnixTimeSeconds()} +0000",
+            ["GIT_AUTHOR_DATE"] = $"@{head.At.ToUnixTimeSeconds()} +0000",
+            ["GIT_COMMITTER_DATE"] = $"@{head.At.ToUnixTimeSeconds()} +0000",
         };
         await FeedAsync(
             (In(repository, [$"--work-tree={tree}", "-c", "core.fsync=none", "update-index", "--add", "-z", "--stdin"]) with { Directory = tree }).With(variables),
