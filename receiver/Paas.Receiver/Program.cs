@@ -25,6 +25,7 @@ using Paas.Receiver.ServerBackups;
 using Paas.Receiver.ServiceControl;
 using Paas.Receiver.Storage;
 using Paas.Receiver.Ssh;
+using Paas.Receiver.Telemetry;
 using Paas.Receiver.Toolchains;
 
 // Exit codes (contract.md): 0 stopped on request, 1 failed, 2 bad configuration.
@@ -223,6 +224,8 @@ services.AddSingleton<MachineChecks>();
 services.AddSingleton<RecordChecks>();
 services.AddSingleton<ServiceChecks>();
 services.AddSingleton<Doctor>();
+services.AddSingleton(provider => ActivatorUtilities.CreateInstance<Measurements>(provider, options.Root));
+services.AddSingleton(provider => new Readiness(options.State, root.Database, TimeProvider.System));
 services.AddSingleton(provider => new ServerBackup(
     options.Root, options.State, root.Database, provider.GetRequiredService<Standstill>(), TimeProvider.System, provider.GetRequiredService<ILogger<ServerBackup>>()));
 
@@ -320,10 +323,14 @@ catch (IOException taken)
 
 app.Services.GetRequiredService<Pipelines>().Interrupt();
 _ = app.Services.GetRequiredService<Marks>().CatchUpAsync(app.Lifetime.ApplicationStopping);
+var readiness = app.Services.GetRequiredService<Readiness>();
+readiness.Open();
+using var export = OtlpExport.StartIfWanted(builder.Configuration, app.Services.GetRequiredService<Measurements>());
 Greeting.Print(options, app.Services.GetRequiredService<Tokens>().EnsureAdmin(options.AdminToken));
 
 // At once, not after the doors are closed: an open push keeps its door open until its deployment has been taken back.
 var stopped = Task.CompletedTask;
+app.Lifetime.ApplicationStopping.Register(readiness.Close);
 app.Lifetime.ApplicationStopping.Register(() => stopped = queue.StopAsync(options.StopTimeout));
 await app.WaitForShutdownAsync();
 await stopped;

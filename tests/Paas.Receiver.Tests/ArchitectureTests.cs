@@ -13,13 +13,13 @@ public class ArchitectureTests
     static readonly string[][] Floors =
     [
         ["Api", "Web", "GitHttp", "Ssh", "Hooks", "ServiceControl", "Registry"],
-        ["Diagnostics", "ServerBackups"],
+        ["Diagnostics", "ServerBackups", "Telemetry"],
         ["Deployments", "LogDrains", "Crons"],
         ["Buildpacks", "Archives", "ImageStore", "Runtimes", "Routing", "BackingServices", "Notifications", "Hosts"],
         ["Releases", "Toolchains"],
         ["Git", "Access", "Manifests", "Certificates"],
         ["Projects", "Logs"],
-        ["Processes", "Storage", "Containers"],
+        ["Processes", "Storage", "Containers", "Tracing"],
     ];
 
     // The records that travel over the API belong to no floor: they know nothing and anyone above the machine may carry them.

@@ -30,7 +30,7 @@ sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog au
 
     public async Task ServeAsync(HttpContext context, RequestDelegate next)
     {
-        if (!context.Request.Path.StartsWithSegments("/api"))
+        if (!context.Request.Path.StartsWithSegments("/api") && context.Request.Path != HealthEndpoints.Metrics)
         {
             await next(context);
             return;

@@ -34,7 +34,7 @@ static class ApiEndpoints
     {
         var door = app.Services.GetRequiredService<ApiDoor>();
         app.Use((HttpContext context, RequestDelegate next) => door.ServeAsync(context, next));
-        app.MapGet("/healthz", () => Results.Text("ok\n"));
+        app.MapHealth();
         app.MapGet("/manifest.schema.json", () => Results.File(Path.Combine(AppContext.BaseDirectory, "manifest.schema.json"), "application/schema+json"));
         app.MapOpenApi();
         var api = app.MapGroup("/api/v1");

@@ -123,6 +123,9 @@ sealed record DeploymentRequest
 
     public string? PushId { get; init; }
 
+    /// <summary>The trace of the push that asks for it.</summary>
+    public string? Trace { get; init; }
+
     /// <summary>
     /// Whether the pusher may read another project's code, which a submodule would put into this release. Null when nobody can be asked any more;
     /// what is deployed again was allowed when it was pushed.
@@ -139,6 +142,9 @@ sealed record DeploymentRequest
 /// <summary>One run of the pipeline: its log can be followed by anyone, its end awaited by anyone; neither stops it.</summary>
 sealed class Deployment(ReleaseId id, DeploymentRequest request, LogStream log) : IDisposable
 {
+    /// <summary>What it is followed by; null while nobody listens. Begins when it is asked for.</summary>
+    public System.Diagnostics.Activity? Trace { get; } = Tracing.Traces.Deployment(request.Trace, request.Project.Key, id.Value, request.Kind.ToString());
+
     readonly TaskCompletionSource<Outcome> finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly TaskCompletionSource refMoved = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly CancellationTokenSource cancel = new();

@@ -192,6 +192,7 @@ sealed partial class DeploymentQueue(
             }
 
             using var turn = await standstill.BeginAsync(deployment.Cancellation);
+            Tracing.Traces.TurnOf(deployment.Trace);
             Outcome outcome;
             try
             {
@@ -256,6 +257,7 @@ sealed partial class DeploymentQueue(
 
     void Conclude(Deployment deployment, Outcome outcome)
     {
+        Tracing.Traces.End(deployment.Trace, outcome.ToString(), outcome is Outcome.Live or Outcome.LiveButUntidy or Outcome.Done);
         deployment.Log.Close();
         deployment.Finish(outcome);
         finished.Enqueue(deployment.Id);

@@ -57,7 +57,7 @@ sealed class Steps(Journal journal, ReleaseId id, LogStream log, CancellationTok
         Current = name;
         var watch = Stopwatch.StartNew();
         Faults.At(name, "before");
-        var result = await act();
+        var result = await Tracing.Traces.StepAsync(name, act);
         Faults.At(name, "after");
         lock (gate)
         {
@@ -76,7 +76,7 @@ sealed class Steps(Journal journal, ReleaseId id, LogStream log, CancellationTok
         {
             var watch = Stopwatch.StartNew();
             Faults.At(name, "before");
-            var result = await act();
+            var result = await Tracing.Traces.StepAsync(name, act);
             Faults.At(name, "after");
             journal.FinishStep(id, number);
             lock (gate)

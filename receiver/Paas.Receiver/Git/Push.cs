@@ -41,6 +41,9 @@ sealed record Push(string Id, Project Project, RepositoryKind Kind, string By, s
     /// <summary>Whether the pusher may deploy to a project of another environment, which a mark can be for; nobody asked, nothing granted.</summary>
     public Func<EnvironmentName?, ProjectName, bool> MayDeploy { get; init; } = (_, _) => false;
 
+    /// <summary>The trace that it is followed by; null while nobody listens.</summary>
+    public string? Trace { get; init; }
+
     public PushOptions Options { get; init; } = PushOptions.None;
 
     public IReadOnlyList<RefUpdate> Updates { get; init; } = [];

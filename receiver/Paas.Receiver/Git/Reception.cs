@@ -18,10 +18,11 @@ sealed class Reception(ProjectStore projects, GitProgram git, PackExchange excha
         RepositoryAddress address, string by, string from, Func<EnvironmentName?, ProjectName, bool> mayFetch, bool stateless, string? protocol, Stream input, Stream output, CancellationToken listening,
         Func<EnvironmentName?, ProjectName, bool>? mayDeploy = null)
     {
+        using var trace = Tracing.Traces.Push($"{address.Environment}/{address.Project}");
         var (project, isNew) = newcomers.Enter(address.Environment, address.Project);
         try
         {
-            var push = new Push(RandomNumberGenerator.GetHexString(24, lowercase: true), project, address.Kind, by, from) { MayFetch = mayFetch, MayDeploy = mayDeploy ?? ((_, _) => false) };
+            var push = new Push(RandomNumberGenerator.GetHexString(24, lowercase: true), project, address.Kind, by, from) { MayFetch = mayFetch, MayDeploy = mayDeploy ?? ((_, _) => false), Trace = trace?.Id };
             await new GitRepository(push.RepositoryPath, git).CreateAsync(CancellationToken.None);
             using var open = pushes.Open(push, isNew);
             return await exchange.ReceivePackAsync(open, stateless, protocol, input, output, listening);

@@ -302,6 +302,7 @@ sealed partial class PushHooks(
         By = push.By,
         From = push.From,
         PushId = push.Id,
+        Trace = push.Trace,
         MayFetch = push.MayFetch,
     };
 

@@ -157,6 +157,8 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<RecordChecks>()
             .AddSingleton<ServiceChecks>()
             .AddSingleton<Doctor>()
+            .AddSingleton(provider => ActivatorUtilities.CreateInstance<Telemetry.Measurements>(provider, root))
+            .AddSingleton(new Telemetry.Readiness(state, database, TimeProvider.System))
             .AddSingleton(new ImportSettings(1_000_000))
             .AddSingleton(provider => new ServerBackups.ServerBackup(
                 root, state, database, provider.GetRequiredService<Standstill>(), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<ServerBackups.ServerBackup>.Instance))
