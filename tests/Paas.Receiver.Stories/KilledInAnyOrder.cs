@@ -22,7 +22,7 @@ public sealed class KilledInAnyOrder
     public async Task Everything_that_should_run_runs_exactly_once_and_what_was_not_touched_has_its_process_id_still()
     {
         var seed = int.TryParse(System.Environment.GetEnvironmentVariable("PAAS_STORY_SEED"), CultureInfo.InvariantCulture, out var given) ? given : Random.Shared.Next();
-        var rounds = int.TryParse(System.Environment.GetEnvironmentVariable("PAAS_STORY_ROUNDS"), CultureInfo.InvariantCulture, out var many) ? many : 8;
+        var rounds = int.TryParse(System.Environment.GetEnvironmentVariable("PAAS_STORY_ROUNDS"), CultureInfo.InvariantCulture, out var many) ? many : 6;
         Console.WriteLine($"PAAS_STORY_SEED={seed} PAAS_STORY_ROUNDS={rounds}");
         var chance = new Random(seed);
         await using var receiver = await ReceiverProcess.StartAsync();
@@ -37,6 +37,9 @@ public sealed class KilledInAnyOrder
         }
 
         var before = await SettledAsync(receiver, $"seed {seed}, at first");
+
+        // One without a supervisor goes on as it is; a receiver that comes back replaces it, for nobody would tell how it ends.
+        var orphans = new HashSet<string>();
         for (var round = 1; round <= rounds; round++)
         {
             var away = chance.Next(2) == 0;
@@ -65,6 +68,8 @@ public sealed class KilledInAnyOrder
             }
 
             var touched = victims.Select(victim => victim.Instance.Id).ToHashSet();
+            orphans.UnionWith(victims.Where(victim => victim.Blow == Blow.Supervisor).Select(victim => victim.Instance.Id));
+            touched.UnionWith(away ? orphans : []);
             var after = await SettledAsync(receiver, story);
             Assert.All(before.Values.Where(one => !touched.Contains(one.Id)), one =>
                 Assert.True(after.TryGetValue(one.Id, out var same) && same.Process == one.Process, $"{story}: {one.Place} was not touched and is another process now"));
