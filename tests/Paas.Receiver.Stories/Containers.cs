@@ -45,6 +45,39 @@ public sealed class ContainerStories(ContainingReceiver shared) : IClassFixture<
     }
 
     [DockerFact]
+    public async Task Containers_change_over_one_by_one()
+    {
+        await using var git = await WithSampleAsync("three-boxed");
+        await git.WriteAsync("app.json", """{"formation": {"web": {"quantity": 3}}, "paas": {"run": "container", "strategy": "crossover"}}""");
+        await git.CommitFileAsync("start", """
+            #!/bin/sh
+            n=1
+            until mkdir "$PAAS_DATA_DIR/$PAAS_RELEASE.$n" 2>/dev/null; do n=$((n + 1)); done
+            until [ "$PAAS_RELEASE" = v1 ] || [ -e "$PAAS_DATA_DIR/$PAAS_RELEASE.go-$n" ]; do sleep 0.05; done
+            exec httpd -f -p "0.0.0.0:$PORT" -h /app/www
+            """ + "\n");
+        var first = await git.PushAsync();
+        Assert.True(first.Accepted, first.Text);
+        var old = (await ContainersAsync("three-boxed")).Select(one => one.Id).ToHashSet();
+        Assert.Equal(3, old.Count);
+        await using var visitor = Visitor.Start(receiver, "three-boxed.localhost", "/cgi-bin/plain", pause: TimeSpan.FromMilliseconds(20));
+
+        await git.CommitFileAsync("VERSION", "2\n");
+        var push = git.PushAsync();
+        foreach (var (turn, left) in new[] { (1, 2), (2, 1), (3, 0) })
+        {
+            await File.WriteAllTextAsync(Path.Combine(receiver.Project("three-boxed"), "data", $"v2.go-{turn}"), "");
+            await Patience.UntilAsync(async () => (await ContainersAsync("three-boxed")).Count(one => old.Contains(one.Id)) == left, $"{left} of the old containers are left");
+        }
+
+        Assert.True((await push).Accepted, (await push).Text);
+        Assert.Equal(3, (await ContainersAsync("three-boxed")).Count);
+        await visitor.StopAsync();
+        Assert.Empty(visitor.Failures);
+        Assert.Equal(2, visitor.Answers.Count);
+    }
+
+    [DockerFact]
     public async Task Containers_go_on_while_the_receiver_is_away_and_are_found_again_and_no_line_they_print_is_lost_or_told_twice()
     {
         await using var git = await WithSampleAsync("lasting");
