@@ -498,7 +498,7 @@ sealed partial class Marks(
     }
 
     static Dictionary<string, WantedInstance> InstancesOf(IReadOnlyList<ServiceInstance> instances) =>
-        instances.ToDictionary(instance => instance.Name, instance => new WantedInstance(instance.Quantity, instance.Command, instance.Environment.Count > 0 ? instance.Environment : null, instance.DeployGroup));
+        instances.ToDictionary(instance => instance.Name, instance => new WantedInstance(instance.Quantity, instance.Command, instance.Environment.Count > 0 ? instance.Environment : null, instance.DeployGroup, instance.Bounce, instance.BounceMargin));
 
     Wishes WishesOf(Release? release) => release is null ? Wishes.None : launches.MarkedWith(release);
 

@@ -72,4 +72,6 @@ sealed record Wishes
 
 /// <summary>An instance as a soa-config wants it; null leaves a matter to the release.</summary>
 /// <param name="Command">A line for the shell.</param>
-sealed record WantedInstance(int? Quantity, string? Command, IReadOnlyDictionary<string, string>? Environment, string Group);
+/// <param name="Bounce">How a release with it changes over.</param>
+sealed record WantedInstance(
+    int? Quantity, string? Command, IReadOnlyDictionary<string, string>? Environment, string Group, Manifests.Strategy? Bounce = null, decimal? BounceMargin = null);

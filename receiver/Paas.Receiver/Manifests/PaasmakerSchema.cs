@@ -493,6 +493,43 @@ static class Additions
     static readonly (string Name, Strategy Strategy)[] Strategies =
         [("downthenup", Strategy.DownThenUp), ("upthendown", Strategy.UpThenDown), ("crossover", Strategy.Crossover), ("brutal", Strategy.Brutal)];
 
+    /// <summary>A bounce's name; null where there is none, or none that is known, which is a mistake.</summary>
+    public static Strategy? StrategyOf(Fields fields, string key)
+    {
+        if (fields.Text(key) is not { } text)
+        {
+            return null;
+        }
+
+        var known = Strategies.Where(one => one.Name == text).ToList();
+        if (known.Count > 0)
+        {
+            return known[0].Strategy;
+        }
+
+        var names = Strategies.Select(one => one.Name).ToList();
+        fields.Mistake(key, $"{Mistakes.Quote(text)} is none of {string.Join(", ", names)}{Nearest.Hint(text, names)}");
+        return null;
+    }
+
+    /// <summary><c>bounce_margin_factor</c>, in PaaSTA's words; null where it does not stand, or is none, which is a mistake.</summary>
+    public static decimal? MarginOf(Fields fields)
+    {
+        const string Key = "bounce_margin_factor";
+        if (fields.Text(Key) is not { } text)
+        {
+            return null;
+        }
+
+        if (decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var margin) && margin is > 0 and <= 1)
+        {
+            return margin;
+        }
+
+        fields.Mistake(Key, $"{Mistakes.Quote(text)} is not a number above 0 and at most 1, such as 0.5");
+        return null;
+    }
+
     public static PaasSection Read(Fields? paas, Mistakes mistakes)
     {
         if (paas is null)
@@ -524,27 +561,8 @@ static class Additions
             }
         }
 
-        Strategy? strategy = null;
-        if (paas.Text("strategy") is { } text)
-        {
-            var known = Strategies.Where(one => one.Name == text).ToList();
-            if (known.Count == 0)
-            {
-                var names = Strategies.Select(one => one.Name).ToList();
-                paas.Mistake("strategy", $"{Mistakes.Quote(text)} is none of {string.Join(", ", names)}{Nearest.Hint(text, names)}");
-            }
-            else
-            {
-                strategy = known[0].Strategy;
-            }
-        }
-
-        var margin = 1m;
-        if (paas.Text("bounce_margin_factor") is { } part && (!decimal.TryParse(part, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out margin) || margin is <= 0 or > 1))
-        {
-            paas.Mistake("bounce_margin_factor", $"{Mistakes.Quote(part)} is not a number above 0 and at most 1, such as 0.5");
-        }
-
+        var strategy = StrategyOf(paas, "strategy");
+        var margin = MarginOf(paas) ?? 1;
         var health = new HealthCheck();
         if (paas.Section("health") is { } section)
         {

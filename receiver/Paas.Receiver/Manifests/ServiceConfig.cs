@@ -19,6 +19,12 @@ sealed record ServiceInstance(string Cluster, string Name, string DeployGroup)
 
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
+    /// <summary><c>bounce_method</c>; null leaves it to the release.</summary>
+    public Strategy? Bounce { get; init; }
+
+    /// <summary><c>bounce_margin_factor</c>; null leaves it to the release.</summary>
+    public decimal? BounceMargin { get; init; }
+
     /// <summary>The name of the process type: PaaSTA allows a '_' where a host name cannot have one.</summary>
     public string Type => Name.Replace('_', '-');
 }
@@ -88,6 +94,8 @@ sealed partial record ServiceConfig(IReadOnlyList<ServiceInstance> Instances, De
             // With a range the least is what there is: nothing here scales by itself.
             Quantity = fields.Has("max_instances") ? few : fields.Has("instances") ? fields.Number("instances", 1, 0, 1000) : null,
             Command = CommandOf(fields),
+            Bounce = Additions.StrategyOf(fields, "bounce_method"),
+            BounceMargin = Additions.MarginOf(fields),
             Environment = fields.Free("env").Entries.ToDictionary(variable => variable.Key, variable => fields.TextOf(variable.Value, $"env.{variable.Key}") ?? "", StringComparer.Ordinal),
         };
     }

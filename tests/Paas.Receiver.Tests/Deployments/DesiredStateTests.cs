@@ -97,10 +97,20 @@ public class DesiredStateTests
     [InlineData("deploy.yaml", "pipeline: [{step: a}, {step: a}]", "2 times")]
     [InlineData("kubernetes-qa.yaml", "Main: {}", "no instance's name")]
     [InlineData("kubernetes-qa.yaml", "main: {deploy_group: 'a b'}", "deploy group")]
+    [InlineData("kubernetes-qa.yaml", "main: {bounce_method: crosover}", "did you mean 'crossover'?")]
+    [InlineData("kubernetes-qa.yaml", "main: {bounce_margin_factor: 0}", "'0' is not a number above 0 and at most 1")]
     [InlineData("kubernetes-qa.yaml", "- main", "a mapping was expected")]
     [InlineData("kubernetes-qa.yaml", "main: [", "has a mistake")]
     public void A_file_with_a_mistake_is_refused_with_its_line(string file, string text, string expected) =>
         Assert.Contains(expected, Assert.Throws<Refusal>(() => Config((file, text))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void How_a_service_changes_over_is_read_from_its_configuration()
+    {
+        var instances = Config(("kubernetes-qa.yaml", "main: {bounce_method: upthendown, bounce_margin_factor: 0.7}\nworker: {}\n")).Instances;
+
+        Assert.Equal([(Paas.Receiver.Manifests.Strategy.UpThenDown, 0.7m), (null, null)], instances.Select(one => (one.Bounce, one.BounceMargin)));
+    }
 
     static ServiceConfig Config(params (string Name, string Text)[] files) => ServiceConfig.Read([.. files.Select(file => new ProjectFile(file.Name, file.Text))], ProjectName.Parse("hello"));
 
