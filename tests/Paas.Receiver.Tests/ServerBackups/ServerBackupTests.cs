@@ -255,6 +255,32 @@ public sealed class ServerBackupTests : IDisposable
         Assert.Equal(2, await Corpus.CommandLine.RunAsync(["restore-server", "more.tar.zst"], surroundings));
     }
 
+    [Fact]
+    public async Task Deployments_wait_for_a_slow_reader_and_go_on_when_he_hangs_up()
+    {
+        await using var stage = await ApiStage.OpenAsync();
+        await File.WriteAllBytesAsync(Path.Combine(Directory.CreateDirectory(stage.Hello.Data).FullName, "large"), RandomNumberGenerator.GetBytes(32_000_000));
+        using var client = stage.Client(stage.Admin);
+        using var order = new HttpRequestMessage(HttpMethod.Post, "api/v1/backup") { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
+        var answer = await client.SendAsync(order, HttpCompletionOption.ResponseHeadersRead);
+        Assert.Equal(1, await (await answer.Content.ReadAsStreamAsync()).ReadAsync(new byte[1]));
+
+        var deployment = stage.Deploy(stage.Hello, _ => Task.FromResult(Outcome.RolledBack));
+        await foreach (var line in deployment.Log.FollowAsync())
+        {
+            if (line.Contains("backup of the whole receiver", StringComparison.Ordinal))
+            {
+                break;
+            }
+        }
+
+        Assert.False(deployment.Finished.IsCompleted);
+        answer.Dispose();
+
+        Assert.Equal(Outcome.RolledBack, await deployment.Finished.WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(Path.Combine(stage.Root, "state")), path => Path.GetFileName(path).StartsWith(BackupContents.Scratch, StringComparison.Ordinal));
+    }
+
     Database Filled()
     {
         Directory.CreateDirectory(State, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
