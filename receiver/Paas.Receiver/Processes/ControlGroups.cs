@@ -21,7 +21,7 @@ sealed class ControlGroups
     ControlGroups(IReadOnlyDictionary<string, string> bases, string owner, bool unified)
     {
         this.bases = bases;
-        prefix = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(owner)))[..8] + "-";
+        prefix = PrefixOf(owner);
         IsUnified = unified;
     }
 
@@ -60,7 +60,7 @@ sealed class ControlGroups
             {
                 foreach (var controller in options.Split(',').Intersect(Controllers))
                 {
-                    Try(reasons, () => first[controller] = Directory.CreateDirectory(Path.Combine(fields[4], OurGroup)).FullName);
+                    Try(reasons, () => first[controller] = OursIn(fields[4], owner));
                 }
             }
         }
@@ -68,6 +68,16 @@ sealed class ControlGroups
         whyNot = first.Count > 0 ? null : reasons.Count > 0 ? string.Join("; ", reasons.Distinct()) : "no control group file system is mounted";
         return first.Count > 0 ? new ControlGroups(first, owner, unified: false) : null;
     }
+
+    /// <summary>Our group, tried by a group in it: it may be there already, made by a receiver of another user.</summary>
+    static string OursIn(string root, string owner)
+    {
+        var ours = Directory.CreateDirectory(Path.Combine(root, OurGroup)).FullName;
+        Directory.Delete(Directory.CreateDirectory(Path.Combine(ours, $"{PrefixOf(owner)}probe-{Guid.NewGuid():N}")).FullName);
+        return ours;
+    }
+
+    static string PrefixOf(string owner) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(owner)))[..8] + "-";
 
     static ControlGroups? Unified(string root, string owner, List<string> reasons)
     {
