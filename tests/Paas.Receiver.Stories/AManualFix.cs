@@ -156,6 +156,8 @@ public sealed class AManualFix(SshReceiver shared) : IClassFixture<SshReceiver>
         Assert.Contains("changed past the receiver", status.Output, StringComparison.Ordinal);
         Assert.Contains("VERSION", status.Output, StringComparison.Ordinal);
 
+        Assert.Contains("v1 of local/drifted was changed past the receiver", (await CorpusCommand.RunAsync(receiver, "doctor")).Output, StringComparison.Ordinal);
+
         await git.CommitFileAsync("other", "x\n");
         var push = await git.PushAsync();
         Assert.True(push.Accepted, push.Text);
@@ -194,6 +196,11 @@ public sealed class AManualFix(SshReceiver shared) : IClassFixture<SshReceiver>
         Assert.Equal(0, (await CorpusCommand.RunAsync(alone, "fix", "killed", "--apply", "1")).Code);
         Assert.StartsWith("hello version 7 release v2", (await alone.AskAsync("killed.localhost")).Body, StringComparison.Ordinal);
         Assert.Contains("has 1", (await CorpusCommand.RunAsync(alone, "releases", "killed")).Output, StringComparison.Ordinal);
+        Assert.Contains("kept", (await CorpusCommand.RunAsync(alone, "patches", "killed")).Output, StringComparison.Ordinal);
+
+        // Nobody takes the patches for something that nobody knows.
+        await CorpusCommand.RunAsync(alone, "doctor", "--fix");
+        Assert.Contains("+7", (await CorpusCommand.RunAsync(alone, "patches", "killed", "1")).Output, StringComparison.Ordinal);
     }
 
     async Task PushPillarAsync(string project, string text)

@@ -13,7 +13,7 @@ namespace Paas.Receiver.Deployments;
 /// </remarks>
 sealed class FinalWorkflow(
     ReleaseStore releases, ReleaseSources sources, Signatures signatures, Bundler bundler, GitProgram git, DraftBuilder builder, Launches launches, ProjectHooks projectHooks,
-    Bounces bounces, Journal journal, ReleaseImages images)
+    Bounces bounces, Journal journal, ReleaseImages images, PatchStore patches)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     /// <param name="wanted">Of which release the archive is asked for.</param>
@@ -107,6 +107,7 @@ sealed class FinalWorkflow(
                 releases.RecordImage(sealedRelease, saved.Digest, saved.Bytes);
             }
 
+            patches.Contain(sealedRelease, releases.List(project).Where(other => other.ContentDigest == origin.ContentDigest && other.Id != sealedRelease.Id).SelectMany(patches.In).DistinctBy(patch => patch.Id));
             releases.RecordArchive(sealedRelease, origin.ContentDigest, origin.ArchiveDigest, offer.Bytes, offer.Signature.Value, offer.Signature.Key);
             return Task.FromResult(sealedRelease);
         });

@@ -42,7 +42,7 @@ sealed class HandMade(
         }
 
         lost.ForEach(run.Log.Trouble);
-        if (lost.Count > 0 && !run.Request.Wishes.DiscardFixes && run.Request.Kind != DeploymentKind.Fix && await RefusesAsync(run, ct))
+        if (lost.Count > 0 && !run.Request.Wishes.DiscardFixes && run.Request.Kind is not (DeploymentKind.Fix or DeploymentKind.Rollback or DeploymentKind.Current) && await RefusesAsync(run, ct))
         {
             throw new Refusal($"the configuration of {run.Project} says drift: refuse. To go on without: git push -o discard-fixes");
         }

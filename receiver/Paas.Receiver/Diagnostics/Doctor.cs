@@ -22,6 +22,7 @@ sealed class Doctor(MachineChecks machine, RecordChecks records, ServiceChecks s
             ("database", records.DatabaseAsync),
             ("journal", records.JournalAsync),
             ("files", () => records.FilesAsync(examination)),
+            ("trees", () => records.TreesAsync(examination, ct)),
             ("repositories", () => examination.Repositories ? records.RepositoriesAsync(ct) : AsyncEnumerable.Empty<Diagnosis>()),
         ];
         var findings = new List<Diagnosis>();

@@ -1,4 +1,5 @@
 using Paas.Receiver.Access;
+using Paas.Receiver.Archives;
 using Paas.Receiver.Deployments;
 using Paas.Receiver.Git;
 using Paas.Receiver.Projects;
@@ -9,7 +10,7 @@ namespace Paas.Receiver.Diagnostics;
 
 /// <summary>What is kept, held against what the journal says of it.</summary>
 sealed class RecordChecks(
-    DoctorSettings settings, Database database, AuditLog audit, ProjectStore projects, ReleaseStore releases, Journal journal, DeploymentQueue queue, GitProgram git)
+    DoctorSettings settings, Database database, AuditLog audit, ProjectStore projects, ReleaseStore releases, Journal journal, DeploymentQueue queue, GitProgram git, Drift drift)
 {
     const int ShownFaults = 5;
 
@@ -71,6 +72,28 @@ sealed class RecordChecks(
         }
     }
 
+    /// <summary>Live releases are what was sealed; with <see cref="Examination.Repositories"/> every file of them is read.</summary>
+    public async IAsyncEnumerable<Diagnosis> TreesAsync(Examination examination, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    {
+        var found = false;
+        foreach (var release in projects.List().Select(releases.Current).OfType<Release>().Where(release => release.Mode != Mode.Editable && Directory.Exists(release.Directory)))
+        {
+            var touched = await drift.FindAsync(release, ct);
+            if (touched.Count > 0 || (examination.Repositories && !await Drift.VerifyAsync(release, ct)))
+            {
+                found = true;
+                yield return new Diagnosis(
+                    "trees", Severity.Warning, $"{release} of {release.Project} was changed past the receiver{(touched.Count > 0 ? $": {string.Join(", ", touched.Take(ShownFaults).Select(path => Logs.LogStream.Harmless(path)))}" : "")}",
+                    $"corpus redeploy {release.Project.Name} makes it anew, and keeps the difference as a patch");
+            }
+        }
+
+        if (!found)
+        {
+            yield return new Diagnosis("trees", Severity.Fine, "every live release is what was sealed");
+        }
+    }
+
     /// <summary>Every object that a ref leads to is there.</summary>
     public async IAsyncEnumerable<Diagnosis> RepositoriesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
@@ -106,7 +129,7 @@ sealed class RecordChecks(
     IEnumerable<string> Orphans(Project project)
     {
         var known = releases.List(project, int.MaxValue).Select(release => release.Id.Value).ToHashSet(StringComparer.Ordinal);
-        return Entries(project.Deploy).Concat(Entries(project.Releases)).Where(path => Path.GetFileName(path) != "current" && !known.Contains(Path.GetFileName(path)))
+        return Entries(project.Deploy).Concat(Entries(project.Releases)).Where(path => Path.GetFileName(path) is not ("current" or PatchStore.Directory) && !known.Contains(Path.GetFileName(path)))
             .Concat(Entries(project.Archives).Where(path => ReleaseId.TryParse(Path.GetFileName(path)) is not { } id || journal.Find(id) is null));
     }
 

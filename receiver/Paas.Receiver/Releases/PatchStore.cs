@@ -107,13 +107,7 @@ sealed class PatchStore(Database database, TimeProvider time)
     }
 
     /// <summary>What is applied when a commit is deployed again, oldest first: what was kept for that, and what went live.</summary>
-    public IReadOnlyList<Patch> Of(Project project, string commit) => Read(
-        project,
-        """
-        commit_id = @commit AND (state = 'Kept' OR (state = 'Aside' AND EXISTS (
-            SELECT 1 FROM patched_releases JOIN releases ON releases.id = patched_releases.release WHERE patched_releases.patch = patches.id AND releases.live_at IS NOT NULL)))
-        """,
-        new { commit });
+    public IReadOnlyList<Patch> Of(Project project, string commit) => [.. Read(project, "commit_id = @commit", new { commit }).Where(patch => patch.State == PatchState.Kept)];
 
     public Patch? Find(Project project, int number) => Read(project, "number = @number", new { number }).FirstOrDefault();
 
@@ -189,7 +183,9 @@ sealed class PatchStore(Database database, TimeProvider time)
         all.AddDynamicParams(new { Environment = project.Environment.Name.Value, Project = project.Name.Value });
         return [.. database.Read<Row>(
             $"""
-            SELECT number AS Number, id AS Id, base AS Base, base_number AS BaseNumber, commit_id AS CommitId, state AS State, subject AS Subject, made_by AS MadeBy, made_at AS MadeAt, files AS Files
+            SELECT number AS Number, id AS Id, base AS Base, base_number AS BaseNumber, commit_id AS CommitId, CASE WHEN state = 'Aside' AND EXISTS (
+                SELECT 1 FROM patched_releases JOIN releases ON releases.id = patched_releases.release WHERE patched_releases.patch = patches.id AND releases.live_at IS NOT NULL)
+                THEN 'Kept' ELSE state END AS State, subject AS Subject, made_by AS MadeBy, made_at AS MadeAt, files AS Files
             FROM patches WHERE environment = @Environment AND project = @Project AND {where} ORDER BY number
             """,
             all).Select(row => row.Patch(project))];

@@ -27,7 +27,7 @@ public sealed class DoctorTests : IAsyncLifetime
 
         Assert.DoesNotContain(findings, finding => finding.Severity >= Severity.Warning && finding.Area is not ("disk" or "clock"));
         Assert.Equal(
-            ["clock", "containers", "database", "disk", "files", "journal", "kernel", "permissions", "programs"],
+            ["clock", "containers", "database", "disk", "files", "journal", "kernel", "permissions", "programs", "trees"],
             findings.Select(finding => finding.Area).Distinct().Order(StringComparer.Ordinal));
     }
 
