@@ -1,8 +1,9 @@
 namespace Paas.Receiver.Access;
 
-/// <summary>Too many wrong credentials from one address: a door answers 429 with Retry-After.</summary>
-sealed class ThrottledException(TimeSpan retryAfter)
-    : Exception($"Too many failed tries. Try again in {Math.Ceiling(retryAfter.TotalSeconds):0} seconds.")
+/// <summary>Too much at once of one caller or address: a door answers 429 with Retry-After.</summary>
+/// <param name="why">What there was too much of, as a sentence.</param>
+sealed class ThrottledException(TimeSpan retryAfter, string why = "Too many failed tries.")
+    : Exception($"{why} Try again in {(retryAfter.TotalSeconds <= 1 ? "a second" : $"{Math.Ceiling(retryAfter.TotalSeconds):0} seconds")}.")
 {
     public TimeSpan RetryAfter => retryAfter;
 

@@ -12,12 +12,12 @@ static class AuditEndpoints
 
     public static void MapAudit(this RouteGroupBuilder api)
     {
-        api.MapGet("/audit", (long? before, int? limit, HttpContext context, Desk desk, AuditLog audit) =>
+        api.MapGet("/audit", (long? before, long? cursor, int? limit, HttpContext context, Desk desk, AuditLog audit) =>
         {
             desk.Administrator(context);
             var most = Math.Clamp(limit ?? 100, 1, AtOnce);
-            var lines = audit.Newest(before, most);
-            return TypedResults.Ok(new Page<AuditRecord>([.. lines.Select(Of)], lines.Count == most ? lines[^1].Number.ToString(CultureInfo.InvariantCulture) : null));
+            var lines = audit.Newest(cursor ?? before, most + 1);
+            return TypedResults.Ok(Paging.Of(context, [.. lines.Select(Of)], most, line => line.Number.ToString(CultureInfo.InvariantCulture)));
         }).WithName("audit.list");
 
         api.MapGet("/audit/export", async (long? after, HttpContext context, Desk desk, AuditLog audit) =>

@@ -14,9 +14,12 @@ static class DeploymentEndpoints
 
     public static void MapDeployments(this RouteGroupBuilder api)
     {
-        api.MapGet("/projects/{environment}/{project}/deployments", (string environment, string project, HttpContext context, Desk desk, Journal journal, Summaries summaries) =>
-            TypedResults.Ok(new Page<DeploymentSummary>(
-                [.. journal.Of(desk.Project(context, environment, project, Permission.View), MostListed).Select(entry => summaries.Of(entry))])));
+        api.MapGet("/projects/{environment}/{project}/deployments", (string environment, string project, int? limit, string? cursor, HttpContext context, Desk desk, Journal journal, Summaries summaries) =>
+        {
+            var (found, most) = (desk.Project(context, environment, project, Permission.View), Paging.Limit(limit, MostListed));
+            var before = cursor is null ? null : ReleaseId.TryParse(cursor) is { } id && journal.Find(id) is not null ? id : throw Paging.Unknown();
+            return TypedResults.Ok(Paging.Of(context, [.. journal.Of(found, most + 1, before).Select(entry => summaries.Of(entry))], most, deployment => deployment.Id));
+        }).WithName("deployments.list").ThroughLinks();
 
         api.MapGet("/deployments/{id}", (string id, HttpContext context, Desk desk, Summaries summaries) =>
             TypedResults.Ok(summaries.Of(desk.Deployment(context, id, Permission.View).Entry, withSteps: true)));

@@ -24,7 +24,7 @@ sealed class Pace : IDisposable
         using var lease = limiter.AttemptAcquire(caller);
         if (!lease.IsAcquired)
         {
-            throw new ThrottledException(TimeSpan.FromSeconds(1));
+            throw new ThrottledException(TimeSpan.FromSeconds(1), $"These are more than {PerSecond} requests a second with one credential.");
         }
     }
 

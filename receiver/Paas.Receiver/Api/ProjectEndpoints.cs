@@ -11,11 +11,15 @@ static class ProjectEndpoints
 {
     public static void MapProjects(this RouteGroupBuilder api)
     {
-        api.MapGet("/projects", async (HttpContext context, Desk desk, Summaries summaries, Neighbours neighbours) =>
+        api.MapGet("/projects", async (int? limit, string? cursor, HttpContext context, Desk desk, Summaries summaries, Neighbours neighbours) =>
         {
             var there = await neighbours.ListAsync(context, "projects", ContractJson.Default.PageProjectSummary, neighbours.Of);
-            return TypedResults.Ok(new Page<ProjectSummary>([.. desk.Visible(context).Select(summaries.Of), .. there.Items], Missing: there.Missing));
-        });
+            var most = Paging.Limit(limit, int.MaxValue - 1);
+            var all = desk.Visible(context).Select(project => (Key: project.Key, Summary: (Func<ProjectSummary>)(() => summaries.Of(project))))
+                .Concat(there.Items.Select(one => (Key: $"{one.Environment}/{one.Name}", Summary: (Func<ProjectSummary>)(() => one))))
+                .OrderBy(one => one.Key, StringComparer.Ordinal).SkipWhile(one => cursor is not null && string.CompareOrdinal(one.Key, cursor) <= 0).Take(most + 1);
+            return TypedResults.Ok(Paging.Of(context, [.. all.Select(one => one.Summary())], most, one => $"{one.Environment}/{one.Name}", there.Missing));
+        }).WithName("projects.list");
 
         api.MapGet("/projects/{environment}/{project}", async (string environment, string project, bool? verify, HttpContext context, Desk desk, Summaries summaries) =>
             TypedResults.Ok(await summaries.StatusOfAsync(desk.Project(context, environment, project, Permission.View), verify ?? false, context.RequestAborted))).ThroughLinks();

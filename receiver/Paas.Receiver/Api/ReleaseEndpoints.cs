@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Net.Http.Headers;
 using Paas.Receiver.Access;
 using Paas.Receiver.Archives;
@@ -15,8 +16,11 @@ static class ReleaseEndpoints
 
     public static void MapReleases(this RouteGroupBuilder api)
     {
-        api.MapGet(Place, (string environment, string project, string? commit, HttpContext context, Desk desk, Summaries summaries) =>
-            TypedResults.Ok(new Page<ReleaseSummary>(summaries.ReleasesOf(desk.Project(context, environment, project, Permission.View), commit)))).WithName("releases.list");
+        api.MapGet(Place, (string environment, string project, string? commit, int? limit, int? cursor, HttpContext context, Desk desk, Summaries summaries) =>
+        {
+            var (found, most) = (desk.Project(context, environment, project, Permission.View), Paging.Limit(limit, Paging.Most));
+            return TypedResults.Ok(Paging.Of(context, summaries.ReleasesOf(found, commit, most + 1, cursor ?? int.MaxValue), most, release => release.Number.ToString(CultureInfo.InvariantCulture)));
+        }).WithName("releases.list").ThroughLinks();
 
         api.MapGet(Place + "/{number:int}", (string environment, string project, int number, HttpContext context, Desk desk, Summaries summaries, ReleaseStore releases) =>
             TypedResults.Ok(summaries.Of(Known(desk.Project(context, environment, project, Permission.View), number, releases)))).WithName("releases.show");

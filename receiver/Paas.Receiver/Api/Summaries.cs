@@ -66,11 +66,12 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
     }
 
     /// <param name="commit">Only of this one; null is all.</param>
-    public IReadOnlyList<ReleaseSummary> ReleasesOf(Project project, string? commit = null)
+    /// <param name="most">Of those with a smaller number than <paramref name="before"/>, the newest.</param>
+    public IReadOnlyList<ReleaseSummary> ReleasesOf(Project project, string? commit, int most, int before)
     {
         var current = releases.CurrentId(project);
         var (made, held) = (patches.List(project).ToLookup(patch => patch.Base), patches.ByRelease(project));
-        return [.. releases.List(project).Where(release => commit is null || release.Commit == commit).Select(release => Of(release, current) with { Patches = Numbers(made[release.Id]), Fixes = Numbers(held[release.Id.Value]) })];
+        return [.. releases.List(project, commit is null ? most : int.MaxValue, before).Where(release => commit is null || release.Commit == commit).Take(most).Select(release => Of(release, current) with { Patches = Numbers(made[release.Id]), Fixes = Numbers(held[release.Id.Value]) })];
     }
 
     public DeploymentSummary Of(JournalEntry entry, bool withSteps = false) => new()

@@ -58,7 +58,11 @@ sealed class Versions(EndpointDataSource endpoints)
             }
         }
 
-        await body.WriteAsync(bytes, context.RequestAborted);
+        // Not even nothing is written where nothing was said: that would send the head, and the door could say no more.
+        if (bytes.Length > 0)
+        {
+            await body.WriteAsync(bytes, context.RequestAborted);
+        }
     }
 
     async Task WriteAsync(HttpContext context, RequestDelegate next)

@@ -118,9 +118,10 @@ sealed class Journal(Database database, TimeProvider time)
         new { Environment = project.Environment.Name.Value, Project = project.Name.Value }, "asked_at DESC, rowid DESC", int.MaxValue);
 
     /// <summary>Newest first.</summary>
-    public IReadOnlyList<JournalEntry> Of(Project project, int most = 100) => Read(
-        "environment = @Environment AND project = @Project",
-        new { Environment = project.Environment.Name.Value, Project = project.Name.Value }, "asked_at DESC, rowid DESC", most);
+    /// <param name="before">Only those that are older than this one; null is all.</param>
+    public IReadOnlyList<JournalEntry> Of(Project project, int most = 100, ReleaseId? before = null) => Read(
+        "environment = @Environment AND project = @Project AND (@Before IS NULL OR (asked_at, rowid) < (SELECT asked_at, rowid FROM deployments WHERE id = @Before))",
+        new { Environment = project.Environment.Name.Value, Project = project.Name.Value, Before = before?.Value }, "asked_at DESC, rowid DESC", most);
 
     /// <summary>Backups that somebody asked for, newest first.</summary>
     public IReadOnlyList<ReleaseId> BackupsByHand(Project project) =>

@@ -160,8 +160,9 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         Read(project, "environment = @Environment AND project = @Project AND number = @Number", Parameters(project, number)).FirstOrDefault();
 
     /// <summary>Newest first.</summary>
-    public IReadOnlyList<Release> List(Project project, int most = 1000) =>
-        Read(project, "environment = @Environment AND project = @Project", Parameters(project, 0), most);
+    /// <param name="before">Only those with a smaller number.</param>
+    public IReadOnlyList<Release> List(Project project, int most = 1000, int before = int.MaxValue) =>
+        Read(project, "environment = @Environment AND project = @Project AND number < @Number", Parameters(project, before), most);
 
     static object Parameters(Project project, int number) =>
         new { Environment = project.Environment.Name.Value, Project = project.Name.Value, Number = number };
