@@ -107,6 +107,7 @@ static class CommandLine
             KeysCommand.Create(surroundings),
             TokensCommand.Create(surroundings),
             AuditCommand.Create(surroundings),
+            WiringCommand.Create(surroundings),
             CompletionCommand.Create(surroundings),
             CheckCommand.Create(surroundings),
             PipelineCommand.Create(surroundings),

@@ -10,6 +10,7 @@ namespace Paas.Receiver.Contract;
 [JsonSerializable(typeof(Page<HostSummary>))]
 [JsonSerializable(typeof(HostSummary))]
 [JsonSerializable(typeof(HostOrder))]
+[JsonSerializable(typeof(Page<WireSummary>))]
 [JsonSerializable(typeof(Page<EnvironmentSummary>))]
 [JsonSerializable(typeof(EnvironmentSummary))]
 [JsonSerializable(typeof(EnvironmentOrder))]

@@ -43,6 +43,16 @@ public sealed record HostSummary
     public int? Environments { get; init; }
 }
 
+/// <summary>Something that a dns or firewall hook was told of.</summary>
+/// <param name="Kind"><c>dns</c> or <c>firewall</c>.</param>
+/// <param name="Words">What the hook gets: <c>NAME ADDRESS</c>, or <c>tcp PORT ADDRESS</c>.</param>
+/// <param name="Project">For whom; null is the receiver itself.</param>
+/// <param name="State"><c>adding</c>, <c>there</c> or <c>removing</c>.</param>
+/// <param name="Tries">Failed ones in a row.</param>
+/// <param name="Trouble">What the hook said last; null when nothing is wrong.</param>
+/// <param name="NextAt">When it is called again.</param>
+public sealed record WireSummary(string Kind, string Words, string? Project, string State, int Tries, string? Trouble, DateTimeOffset? NextAt);
+
 /// <summary>Links a host.</summary>
 /// <param name="Url"><c>https://HOST[:PORT]</c>, or <c>http://</c> on the same machine.</param>
 /// <param name="Token">An administrator's token there. Kept, never shown.</param>

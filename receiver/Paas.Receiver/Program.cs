@@ -27,6 +27,7 @@ using Paas.Receiver.Storage;
 using Paas.Receiver.Ssh;
 using Paas.Receiver.Telemetry;
 using Paas.Receiver.Toolchains;
+using Paas.Receiver.Wiring;
 
 // Exit codes (contract.md): 0 stopped on request, 1 failed, 2 bad configuration.
 var handedOver = ActivationSockets.Take();
@@ -228,6 +229,13 @@ services.AddSingleton(provider => ActivatorUtilities.CreateInstance<Measurements
 services.AddSingleton(provider => new Readiness(options.State, root.Database, TimeProvider.System));
 services.AddSingleton(provider => new ServerBackup(
     options.Root, options.State, root.Database, provider.GetRequiredService<Standstill>(), TimeProvider.System, provider.GetRequiredService<ILogger<ServerBackup>>()));
+
+// Who outside is told of names and ports.
+services.AddSingleton<WireStore>();
+services.AddSingleton<OutsideWorld>();
+services.AddHostedService(provider => new Wirer(
+    provider.GetRequiredService<WireStore>(), options.Wiring, provider.GetRequiredService<OutsideWorld>().Wanted, provider.GetRequiredService<Outbox>(), options.Telling,
+    TimeProvider.System, provider.GetRequiredService<ILogger<Wirer>>()));
 
 // The doors.
 services.AddSingleton<PushCheck>((_, _, _) => Task.FromResult<IReadOnlyList<string>>([]));

@@ -8,6 +8,7 @@ using Paas.Receiver.Notifications;
 using Paas.Receiver.Access;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Toolchains;
+using Paas.Receiver.Wiring;
 
 namespace Paas.Receiver;
 
@@ -167,6 +168,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_LDAP_URL</c> and the others: a directory that vouches for passwords; null is none.</summary>
     public LdapSettings? Ldap { get; init; }
 
+    /// <summary><c>PAAS_DNS_HOOK</c>, <c>PAAS_FIREWALL_HOOK</c> and the others: who outside is told of names and ports.</summary>
+    public WiringOptions Wiring { get; init; } = new();
+
     /// <summary><c>PAAS_HOOKS</c>: the folder of git's hooks and the supervisor; by default the one installed beside the program.</summary>
     public required string HooksDirectory { get; init; }
 
@@ -232,6 +236,7 @@ sealed record ReceiverOptions
             Telling = TellingOptions.From(configuration, configuration["PAAS_DOMAIN"] ?? "localhost", mistakes),
             Ldap = LdapOf(configuration, mistakes),
             Registry = RegistryOf(configuration["PAAS_REGISTRY"], mistakes),
+            Wiring = WiringOptions.From(configuration, (Address(configuration, "PAAS_LISTEN", []) ?? new IPEndPoint(IPAddress.Loopback, 0)).Address, mistakes),
             Docker = EngineOf(configuration["DOCKER_HOST"], mistakes),
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };

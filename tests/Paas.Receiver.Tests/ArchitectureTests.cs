@@ -14,7 +14,7 @@ public class ArchitectureTests
     [
         ["Api", "Web", "GitHttp", "Ssh", "Hooks", "ServiceControl", "Registry"],
         ["Diagnostics", "ServerBackups", "Telemetry"],
-        ["Deployments", "LogDrains", "Crons"],
+        ["Deployments", "LogDrains", "Crons", "Wiring"],
         ["Buildpacks", "Archives", "ImageStore", "Runtimes", "Routing", "BackingServices", "Notifications", "Hosts"],
         ["Releases", "Toolchains"],
         ["Git", "Access", "Manifests", "Certificates"],

@@ -62,5 +62,6 @@ static class ApiEndpoints
         api.MapKeys();
         api.MapUsers();
         api.MapAudit();
+        api.MapWiring();
     }
 }

@@ -162,6 +162,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(new ImportSettings(1_000_000))
             .AddSingleton(provider => new ServerBackups.ServerBackup(
                 root, state, database, provider.GetRequiredService<Standstill>(), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<ServerBackups.ServerBackup>.Instance))
+            .AddSingleton<Wiring.WireStore>()
             .AddApi(new ThisHost(IPAddress.Loopback, "localhost", root, Enum.GetValues<EnvironmentType>()));
         var app = builder.Build();
         app.MapApi();
