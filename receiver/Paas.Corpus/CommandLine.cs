@@ -109,6 +109,7 @@ static class CommandLine
             AuditCommand.Create(surroundings),
             WiringCommand.Create(surroundings),
             CompletionCommand.Create(surroundings),
+            ManCommand.Create(surroundings),
             CheckCommand.Create(surroundings),
             PipelineCommand.Create(surroundings),
             CheckCommand.CreateItest(surroundings),

@@ -123,7 +123,8 @@ sealed class ReceiverClient : IDisposable
     /// Prints the lines of a deployment's log as they come, to its end. A connection that drops is taken up again after the last line seen; the
     /// deployment goes on meanwhile.
     /// </summary>
-    public async Task<OutcomeEvent> FollowAsync(string path, CancellationToken ct)
+    /// <param name="bar">What the lines are printed above; null prints them plainly.</param>
+    public async Task<OutcomeEvent> FollowAsync(string path, ProgressBar? bar, CancellationToken ct)
     {
         string? lastId = null;
         var pause = FirstPause;
@@ -141,6 +142,12 @@ sealed class ReceiverClient : IDisposable
                     }
 
                     lastId = id ?? lastId;
+                    if (bar is not null)
+                    {
+                        bar.WriteLine(data);
+                        continue;
+                    }
+
                     await surroundings.Out.WriteLineAsync(data);
                     await surroundings.Out.FlushAsync(ct);
                 }

@@ -29,6 +29,9 @@ sealed record Surroundings
     /// <summary>Standard input and outputs are this process's own: a program may be given them as they are.</summary>
     public bool IsTheProcess { get; init; }
 
+    /// <summary>Somebody looks at <see cref="Out"/>, on a terminal that can move its cursor.</summary>
+    public bool IsTerminal { get; init; }
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>How long a log that broke off is tried again before the command gives up.</summary>
@@ -42,6 +45,7 @@ sealed record Surroundings
         RawOut = Console.OpenStandardOutput(),
         RawError = Console.OpenStandardError(),
         IsTheProcess = true,
+        IsTerminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") is not (null or "" or "dumb"),
         Directory = Environment.CurrentDirectory,
         Home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
         Variable = name => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,

@@ -120,15 +120,15 @@ public sealed class PeopleCommandTests : IAsyncLifetime
     public async Task The_help_is_as_it_was_approved()
     {
         var approved = Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "approved", "cli-help.txt");
-        var (code, help, _) = await RunAsync("--help");
+        var (code, text, _) = await RunAsync("--help");
         Assert.Equal(0, code);
         if (Environment.GetEnvironmentVariable("PAAS_APPROVE") == "1" || !File.Exists(approved))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(approved)!);
-            await File.WriteAllTextAsync(approved, help);
+            await File.WriteAllTextAsync(approved, text);
         }
 
-        Assert.Equal(await File.ReadAllTextAsync(approved), help);
+        Assert.Equal(await File.ReadAllTextAsync(approved), text);
     }
 
     Task<(int Code, string Output, string Error)> RunAsync(params string[] args) => RunInAsync(home, args);
