@@ -1,16 +1,20 @@
 """scripts/bench a … e: pushes, cooking, rollback, a full house, many at once. Prints one table; says where a bar is missed."""
 
+import collections
 import concurrent.futures
 import datetime
+import http.client
 import os
 import shutil
 import sqlite3
 import statistics
 import sys
 import tempfile
+import threading
 import time
 import uuid
 
+import engine as docker_engine
 from stage import CACHE, TOP, Disk, HttpBackend, Person, Receiver, own_start, run, until
 
 ROWS = []
@@ -348,6 +352,51 @@ def e_many_at_once(count=32):
         row("e  lost", str(lost), "", "0", lost == 0)
 
 
+def l_containers(switches=200):
+    """(l) A project that runs as a container: deployed again with an unchanged Dockerfile, and 200 switches under visitors."""
+    if why := docker_engine.why_not():
+        print(f"  skipped: {why}", flush=True)
+        return
+    with docker_engine.Engine() as engine, Receiver(PAAS_SETTLE="0", DOCKER_HOST=engine.address) as receiver, HttpBackend() as backend:
+        receiver.start()
+        person = Person(receiver.scratch, "contained", "contained")
+        shutil.copy(docker_engine.BUSYBOX, os.path.join(person.directory, "busybox"))
+        person.commit(**{".dockerignore": "NOTES\n.dockerignore\n.git\n"})
+        person.must_push(receiver.remote("contained"))
+        pushes, bare, builds, starts = [], [], [], []
+        for number in range(1, 24):
+            person.commit(NOTES=f"{number}\n")
+            bare.append(person.must_push(backend.repository("contained")).took)
+            pushes.append(person.must_push(receiver.remote("contained")))
+            builds.append(engine.own_build(person.directory))
+            starts.append(engine.own_start())
+        over = statistics.median(took(pushes[3:])) - sum(statistics.median(times[3:]) for times in (bare, builds, starts))
+        row("l  git push of an unchanged Dockerfile, PAAS_SETTLE=0", spread(took(pushes[3:])), f"{spread(bare[3:])} bare push", "", None)
+        row("l    docker build · docker run until it answers", "", f"{spread(builds[3:])} · {spread(starts[3:])}", "", None)
+        row("l    its steps in ms: " + steps(pushes[3:]), "", "", "", None)
+        row("l  beyond bare push, docker build and container start", ms(over), "", "≤ 150 ms", over <= 0.150)
+
+        answers, stop = collections.Counter(), threading.Event()
+
+        def visit():
+            ask = receiver.asker("contained.localhost", "/cgi-bin/plain")
+            while not stop.is_set():
+                try:
+                    answers["well" if ask().startswith(b"contained version") else "failed"] += 1
+                except (OSError, http.client.HTTPException):
+                    answers["failed"] += 1
+                    ask = receiver.asker("contained.localhost", "/cgi-bin/plain")
+
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        for number in range(switches):
+            person.commit(NOTES=f"switch {number}\n")
+            person.must_push(receiver.remote("contained"))
+        stop.set()
+        visitor.join()
+        row(f"l  failed requests during {switches} container switches", str(answers["failed"]), f"{answers['well']} answered", "0", answers["failed"] == 0)
+
+
 def table():
     print(f"\nload average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores (figures of a busy machine say little)")
     widths = [max(len(row[column]) for row in [("figure", "ours", "reference", "bar", "")] + ROWS) for column in range(5)]
@@ -355,7 +404,7 @@ def table():
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip())
 
 
-ALL = {"a": a_push_to_live, "b": b_cooking, "c": c_rollback, "d": d_full_house, "e": e_many_at_once, "f": f_check_out}
+ALL = {"a": a_push_to_live, "b": b_cooking, "c": c_rollback, "d": d_full_house, "e": e_many_at_once, "f": f_check_out, "l": l_containers}
 os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
 for letter in sys.argv[1:]:
     print(f"{letter}: {ALL[letter].__doc__.strip()}", flush=True)
