@@ -147,7 +147,7 @@ public sealed class ContainerStories(ContainingReceiver shared) : IClassFixture<
 
         await using var git = await WithSampleAsync("held");
         await git.CommitFileAsync("Procfile", "web: /app/start\nrelease: echo \"released with $API_TOKEN as $(id -u)\"\n");
-        await git.CommitFileAsync("app.json", "{\"paas\": {\"run\": \"container\"}}");
+        await git.CommitFileAsync("app.json", "{\"paas\": {\"run\": \"container\", \"container\": {\"read_only\": true, \"memory\": 64, \"reservation\": 32}}}");
         var push = await git.PushAsync();
         Assert.True(push.Accepted, push.Text);
         Assert.Contains(push.Remote, line => line.Contains("API_TOKEN is a secret", StringComparison.Ordinal));
@@ -160,9 +160,28 @@ public sealed class ContainerStories(ContainingReceiver shared) : IClassFixture<
         Assert.Contains("CapEff:\t00000000000004fb", who);
         Assert.Contains("docker-init", who);
 
-        var (code, output, error) = await CorpusCommand.RunAsync(receiver, "run", "held", "--", "/bin/sh", "-c", "cat /app/VERSION; exit 7");
-        Assert.Equal((7, "1\n"), (code, output));
+        var (code, output, error) = await CorpusCommand.RunAsync(receiver, "run", "held", "--", "/bin/sh", "-c", "(echo x >/app/x) 2>/dev/null || echo y >/tmp/x && cat /tmp/x /app/VERSION; exit 7");
+        Assert.Equal((7, "y\n1\n"), (code, output));
         Assert.Equal("", error);
+    }
+
+    [DockerFact]
+    public async Task A_tree_that_was_built_here_is_put_into_a_base_image()
+    {
+        using var docker = new DockerClient(shared.Docker);
+        await docker.BuildAsync("bottom", "#!/bin/sh\n", 8000);
+        await using var git = await GitClient.NewAsync(receiver, "based");
+        await git.WriteHookAsync("build", "echo \"built in $PWD\" >built");
+        await git.CommitFileAsync("Procfile", "web: echo \"$(cat built) runs in $(pwd)\"; exec httpd -f -p 0.0.0.0:$PORT -h .\n");
+        await git.CommitFileAsync("app.json", """{"paas": {"run": "container", "container": {"base": "bottom", "memory": 64, "reservation": 32}}}""");
+
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        Assert.Equal($"built in {receiver.Project("based")}/run\n", (await receiver.AskAsync("based.localhost", "/built")).Body);
+        var (code, output, error) = await CorpusCommand.RunAsync(receiver, "run", "based", "--", "/bin/sh", "-c", "pwd");
+        Assert.True(code == 0, error);
+        Assert.Equal($"{receiver.Project("based")}/run\n", output);
     }
 
     async Task<GitClient> WithSampleAsync(string project)

@@ -7,7 +7,8 @@ namespace Paas.Receiver.Buildpacks;
 /// A draft as an engine takes it: a tar stream without what <c>.dockerignore</c> leaves out. Owners and times are the same for the same tree, so that an engine knows
 /// again what has not changed.
 /// </summary>
-sealed class BuildContext(string directory, DockerIgnore ignore, string dockerfile)
+/// <param name="text">Of a Dockerfile that is not in the tree; null for one that is.</param>
+sealed class BuildContext(string directory, DockerIgnore ignore, string dockerfile, string? text = null)
 {
     static readonly DateTimeOffset Time = DateTimeOffset.UnixEpoch;
 
@@ -16,6 +17,11 @@ sealed class BuildContext(string directory, DockerIgnore ignore, string dockerfi
     {
         await using var tar = new TarWriter(to, TarEntryFormat.Pax, leaveOpen: true);
         await WriteAsync(tar, "", ct);
+        if (text is not null)
+        {
+            // The project brings none.
+            await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, dockerfile) { ModificationTime = Time, DataStream = new MemoryStream(System.Text.Encoding.UTF8.GetBytes(text)) }, ct);
+        }
     }
 
     async Task WriteAsync(TarWriter tar, string below, CancellationToken ct)

@@ -16,6 +16,9 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller pull
     /// <summary>PaaSTA's port, for an image that does not say where it listens.</summary>
     const int UsualPort = 8888;
 
+    /// <summary>What the Dockerfile is called that the receiver writes itself.</summary>
+    const string OnBase = ".paas-dockerfile";
+
     /// <summary>True when the draft is to run as containers. Where only its Dockerfile says so and this machine has no engine, it is run otherwise, and the pusher is told.</summary>
     /// <param name="live">What serves now: a project that ran as containers does not silently become something else.</param>
     /// <exception cref="Refusal">It cannot be had here.</exception>
@@ -32,7 +35,7 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller pull
             return false;
         }
 
-        if (!File.Exists(Path.Combine(draft.Directory, ManifestReader.Dockerfile)) && Wanted(draft.Directory, declared).Image is null)
+        if (!File.Exists(Path.Combine(draft.Directory, ManifestReader.Dockerfile)) && Wanted(draft.Directory, declared) is { Image: null, Base: null })
         {
             throw new Refusal($"it is to run as a container, but there is no {ManifestReader.Dockerfile} in this repository and it names no image");
         }
@@ -54,7 +57,7 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller pull
 
         var name = NameOf(draft.Project, draft.Commit);
         log.Title($"Building image {name}");
-        var dockerfile = ProjectFile.Read(draft.Directory, ManifestReader.Dockerfile) ?? throw new Refusal($"there is no {ManifestReader.Dockerfile} any more: a step of the project's own removed it");
+        var dockerfile = wanted.Base is { } bottom ? new ProjectFile(OnBase, await OnAsync(draft.Project, bottom, log, ct)) : ProjectFile.Read(draft.Directory, ManifestReader.Dockerfile) ?? throw new Refusal($"there is no {ManifestReader.Dockerfile} any more: a step of the project's own removed it");
         var ignore = ProjectFile.Read(draft.Directory, ".dockerignore");
         var wishes = BuildWishes.Read(draft.Directory, ManifestReader.Find(draft.Directory), pillar.Environment);
         var reachesOut = settings.Network != BuildNetwork.None && wishes.Network != false;
@@ -66,14 +69,22 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller pull
         var order = new BuildOrder
         {
             Name = name,
+            Dockerfile = dockerfile.Name,
             Arguments = Arguments(dockerfile.Text, draft, pillar, wishes, log),
             Labels = own.Labels((OwnThings.ProjectLabel, draft.Project.Key)),
             Network = reachesOut ? own.Network : "none",
             Anew = rebuild,
         };
-        var id = await BuildAsync(order, new BuildContext(draft.Directory, new DockerIgnore(ignore?.Text ?? ""), order.Dockerfile), log, ct);
+        var id = await BuildAsync(order, new BuildContext(draft.Directory, new DockerIgnore(ignore?.Text ?? ""), order.Dockerfile, wanted.Base is null ? null : dockerfile.Text), log, ct);
         await RememberAsync(draft, id, wanted, log, ct);
     }
+
+    /// <summary>The tree at the path where it would run here, so that what a build wrote down of its place is right inside too.</summary>
+    async Task<string> OnAsync(Project project, string bottom, LogStream log, CancellationToken ct) =>
+        $"FROM {(bottom[0] is ':' or '@' ? await puller.PullAsync(project, bottom, log, ct) : bottom)}\nCOPY . {project.Run}/\nWORKDIR {project.Run}\n";
+
+    /// <summary>True when buildpacks make the tree before it is put into an image.</summary>
+    public static bool BuildsTree(Draft draft, Manifest? declared) => Wanted(draft.Directory, declared).Base is not null;
 
     /// <summary>The draft says from then on that it runs as this image.</summary>
     async Task<BuiltImage> RememberAsync(Draft draft, string id, ContainerSection wanted, LogStream log, CancellationToken ct)

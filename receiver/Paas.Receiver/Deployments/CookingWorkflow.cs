@@ -65,7 +65,7 @@ sealed class CookingWorkflow(
         var declared = ManifestReader.Find(draft.Directory, manifestPath);
         draft.Platform = launches.WhileBuilding(draft, declared, releases.NextNumber(project));
         var contained = await images.IsWantedAsync(draft, declared, pillar, run.Old is { } live && Directory.Exists(live.Directory) ? ManifestReader.Find(live.Directory) : null, log, ct);
-        var plan = contained ? new BuildPlan { Wishes = draft.Wishes } : await builder.PlanAsync(draft, declared, pillar, run.Request.Rebuild, log, ct);
+        var plan = contained && !ImageBuilder.BuildsTree(draft, declared) ? new BuildPlan { Wishes = draft.Wishes } : await builder.PlanAsync(draft, declared, pillar, run.Request.Rebuild, log, ct);
         if (!contained && plan.Packs.Count == 0 && !ProjectHooks.Any(draft.Directory, ProjectHooks.BeforeSeal))
         {
             declared = ManifestReader.Read(draft.Directory, manifestPath);

@@ -17,10 +17,10 @@ static partial class ContainerReader
             return new ContainerSection();
         }
 
-        var image = section.Text("image");
-        if (image is not null && !Reference().IsMatch(image))
+        var (image, bottom) = (Named("image"), Named("base"));
+        if (image is not null && bottom is not null)
         {
-            section.Mistake("image", $"{Mistakes.Quote(image)} is neither an image such as HOST/NAME:TAG nor :TAG or @sha256:… of the project's own");
+            section.Mistake("base", "says what to put the tree into, and 'image' that it is not needed: one of both");
         }
 
         var (port, memory, reservation) = (Optional("port", 1, 65_535), Optional("memory", LeastMemory, MostMemory), Optional("reservation", 1, MostMemory));
@@ -31,7 +31,18 @@ static partial class ContainerReader
 
         var readOnly = section.Flag("read_only");
         section.NoOthers();
-        return new ContainerSection(image, port, memory, reservation, readOnly);
+        return new ContainerSection(image, bottom, port, memory, reservation, readOnly);
+
+        string? Named(string key)
+        {
+            var name = section.Text(key);
+            if (name is not null && !Reference().IsMatch(name))
+            {
+                section.Mistake(key, $"{Mistakes.Quote(name)} is neither an image such as HOST/NAME:TAG nor :TAG or @sha256:… of the project's own");
+            }
+
+            return name;
+        }
 
         int? Optional(string key, int least, int most) => section.Has(key) ? section.Number(key, least, least, most) : null;
     }

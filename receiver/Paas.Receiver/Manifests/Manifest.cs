@@ -76,11 +76,12 @@ sealed record BuildSection(IReadOnlyList<string> Buildpacks, bool? Network);
 
 /// <summary>The part of a <c>paas</c> section that is about containers.</summary>
 /// <param name="Image">An image that is in a registry already: <c>HOST/NAME:TAG</c>, or <c>:TAG</c> or <c>@sha256:…</c> in the project's own repository of this receiver. Null: build one.</param>
+/// <param name="Base">An image that the tree is put into as it was built here, at the path where it would run here; named as <paramref name="Image"/> is. Null: a Dockerfile says it all.</param>
 /// <param name="Port">Where it listens; null: what the image exposes.</param>
 /// <param name="Memory">Megabytes, the limit; null: the operator's alone.</param>
 /// <param name="Reservation">Megabytes that it is meant to get by with; it has more while nobody else wants it.</param>
 /// <param name="ReadOnly">Only its data, <c>/tmp</c> and <c>/run</c> can be written to.</param>
-sealed record ContainerSection(string? Image = null, int? Port = null, int? Memory = null, int? Reservation = null, bool ReadOnly = false);
+sealed record ContainerSection(string? Image = null, string? Base = null, int? Port = null, int? Memory = null, int? Reservation = null, bool ReadOnly = false);
 
 /// <summary>A shell line that runs in the live release at certain times.</summary>
 sealed record CronCommand(string Schedule, string Command);

@@ -42,11 +42,13 @@ public sealed class RunsAsTests : IDisposable
 
         var manifest = ManifestReader.Read(directory);
 
-        Assert.Equal(new ContainerSection("@sha256:" + new string('0', 64), 80, 75, 50, true), manifest.Container);
+        Assert.Equal(new ContainerSection("@sha256:" + new string('0', 64), null, 80, 75, 50, true), manifest.Container);
         Assert.Equal([true, false, true, true, false], ((int[])[200, 201, 204, 350, 400]).Select(manifest.Health.Takes));
     }
 
     [Theory]
+    [InlineData("""{"image": "a", "base": "b"}""", "one of both")]
+    [InlineData("""{"base": "a b"}""", "base")]
     [InlineData("""{"image": ""}""", "image")]
     [InlineData("""{"image": "-v"}""", "image")]
     [InlineData("""{"image": "a b"}""", "image")]
