@@ -184,6 +184,10 @@ public sealed record InstanceSummary
     public int? LastExitCode { get; init; }
 }
 
+/// <summary>An archive of a part of a release.</summary>
+/// <param name="Digest">SHA-256 of the file.</param>
+public sealed record ArchivePartSummary(string Name, string Digest, long Bytes);
+
 /// <summary>A sealed release.</summary>
 public sealed record ReleaseSummary
 {
@@ -211,6 +215,15 @@ public sealed record ReleaseSummary
 
     /// <summary>Its archive was made elsewhere and taken over; it may be promoted although it never served.</summary>
     public bool Imported { get; init; }
+
+    /// <summary>Archives of parts of it, that its steps have named; null for none.</summary>
+    public IReadOnlyList<ArchivePartSummary>? Archives { get; init; }
+
+    /// <summary>When its archive was read again and held against what was sealed; null when it was not yet.</summary>
+    public DateTimeOffset? CheckedAt { get; init; }
+
+    /// <summary>What was wrong with it then; such an archive is not handed over.</summary>
+    public string? ArchiveTrouble { get; init; }
 
     public string? ArchiveDigest { get; init; }
 

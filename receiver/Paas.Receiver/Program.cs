@@ -181,6 +181,8 @@ services.AddSingleton<ReleaseImages>();
 services.AddSingleton<Launches>();
 services.AddSingleton<ProjectHooks>();
 services.AddSingleton<Bounces>();
+services.AddSingleton<ArchiveChecks>();
+services.AddHostedService(provider => provider.GetRequiredService<ArchiveChecks>());
 services.AddSingleton<Deliverable>();
 services.AddSingleton<FixWorkflow>();
 services.AddSingleton<ChangeRecorder>();

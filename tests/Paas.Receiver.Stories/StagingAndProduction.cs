@@ -53,6 +53,38 @@ public sealed class StagingAndProduction
     }
 
     [Fact]
+    public async Task Archives_of_parts_that_bundle_names_lie_beside_the_whole_and_are_the_same_in_production()
+    {
+        await using var receiver = await WithProductionAsync();
+        await using var git = await CookedAsync(receiver, "shop");
+        await git.WriteAsync(
+            ".paas/hooks/bundle", "#!/usr/bin/python3\nimport json, os\np = os.environ['PAAS_COMMON']\nc = json.load(open(p))\nc['archives'] = {'notes': ['built', '*.md']}\njson.dump(c, open(p, 'w'))\n", executable: true);
+        await git.WriteAsync("docs/read.md", "read me\n");
+        await git.CommitAsync("Name an archive");
+        var push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+
+        Assert.Equal("live", await PromoteAsync(receiver, "{}"));
+
+        var parts = new List<string>();
+        foreach (var (environment, number) in new[] { ("local", 2), ("prod", 1) })
+        {
+            using var release = JsonDocument.Parse((await receiver.AskApiAsync(HttpMethod.Get, $"api/v1/projects/{environment}/shop/releases/{number}")).Body);
+            var part = release.RootElement.GetProperty("archives").EnumerateArray().Single();
+            Assert.Equal("notes", part.GetProperty("name").GetString());
+            Assert.True(release.RootElement.TryGetProperty("checkedAt", out _), "its archive was read again");
+            parts.Add(part.GetProperty("digest").GetString()!);
+            Assert.Equal(HttpStatusCode.OK, (await receiver.AskApiAsync(HttpMethod.Get, $"api/v1/projects/{environment}/shop/releases/{number}/archives/notes")).Status);
+            Assert.Equal(HttpStatusCode.NotFound, (await receiver.AskApiAsync(HttpMethod.Get, $"api/v1/projects/{environment}/shop/releases/{number}/archives/other")).Status);
+        }
+
+        Assert.Equal(parts[0], parts[1]);
+        var file = Directory.GetFiles(Path.Combine(receiver.Project("shop"), "releases"), "shop.notes.tar.zst", SearchOption.AllDirectories).Single();
+        Assert.Equal(parts[0], Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(await File.ReadAllBytesAsync(file))));
+        Assert.Equal(["README.md", "built", "docs/", "docs/read.md"], (await new Command("tar", "-tf", file).OutputAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Fact]
     public async Task What_nobody_cooked_is_refused_with_how_to_cook_it_and_touches_nothing()
     {
         await using var receiver = await WithProductionAsync();
@@ -189,7 +221,7 @@ public sealed class StagingAndProduction
     static string Archive(string project)
     {
         var current = Path.GetFileName(Directory.ResolveLinkTarget(Path.Combine(project, "deploy", "current"), returnFinalTarget: true)!.FullName);
-        var archive = Directory.GetFiles(Path.Combine(project, "releases", current), "*.tar.zst").Single();
+        var archive = Directory.GetFiles(Path.Combine(project, "releases", current), "*-v*.tar.zst").Single();
         return Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(archive)));
     }
 }

@@ -23,7 +23,7 @@ static class ReleasesCommand
 
             Table.Write(surroundings.Out, [["", "RELEASE", "MADE", "COMMIT", "MODE", "ARCHIVE", "FIXES", "ID"], .. client.Read(text, ContractJson.Default.PageReleaseSummary).Items.Select(release =>
                 (string[])[release.IsCurrent ? "*" : "", Words.Release(release.Number), Words.Time(release.MadeAt), Words.Commit(release.Commit), release.Mode,
-                    release.Pruned ? "pruned" : Words.Bytes(release.ArchiveBytes), Fixes(release), release.Id])]);
+                    release.Pruned ? "pruned" : release.ArchiveTrouble is not null ? "damaged" : Words.Bytes(release.ArchiveBytes), Fixes(release), release.Id])]);
             return Exit.Done;
         });
         return command;

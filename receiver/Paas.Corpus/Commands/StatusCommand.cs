@@ -57,6 +57,11 @@ static class StatusCommand
             output.WriteLine($"  {fixing} is fixing it by hand just now");
         }
 
+        if (status.Current?.ArchiveTrouble is { } trouble)
+        {
+            output.WriteLine($"  ! {trouble}");
+        }
+
         foreach (var type in status.Instances.GroupBy(instance => instance.Type, StringComparer.Ordinal))
         {
             output.WriteLine($"  {type.Key}: {string.Join(", ", type.GroupBy(instance => instance.State, StringComparer.Ordinal).Select(state => $"{state.Count()} {state.Key}"))}");

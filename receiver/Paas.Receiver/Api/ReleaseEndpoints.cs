@@ -43,6 +43,14 @@ static class ReleaseEndpoints
                 : throw ProblemException.Missing("image of this release");
         }).WithName("releases.image");
 
+        api.MapGet(Place + "/{number:int}/archives/{name}", (string environment, string project, int number, string name, HttpContext context, Desk desk, ReleaseStore releases) =>
+        {
+            var release = Known(desk.Project(context, environment, project, Permission.View), number, releases);
+            return releases.PartsOf(release.Id).FirstOrDefault(part => part.Name == name) is { } part && Deliverable.PartFile(release.Project, release.Id, part.Name) is var file && File.Exists(file)
+                ? Results.File(file, "application/zstd", Path.GetFileName(file), entityTag: new EntityTagHeaderValue($"\"{part.Digest}\""), enableRangeProcessing: true)
+                : throw ProblemException.Missing("such archive of this release");
+        }).WithName("releases.part");
+
         api.MapGet("/signing-key", (Signatures signatures) => Results.Text(signatures.PublicKey, "application/x-pem-file")).WithName("releases.key");
 
         api.MapPost("/projects/{environment}/{project}/promote", Promote).WithName("releases.promote");

@@ -153,7 +153,7 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
 
     static IReadOnlyList<int>? Numbers(IEnumerable<Patch> patches) => patches.Select(patch => patch.Number).ToList() is { Count: > 0 } numbers ? numbers : null;
 
-    static ReleaseSummary Of(Release release, ReleaseId? current) => new()
+    ReleaseSummary Of(Release release, ReleaseId? current) => new()
     {
         Number = release.Number,
         Id = release.Id.Value,
@@ -165,6 +165,9 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
         IsCurrent = release.Id == current,
         Pruned = release.Pruned,
         Imported = release.Imported,
+        Archives = releases.PartsOf(release.Id) is { Count: > 0 } parts ? [.. parts.Select(part => new ArchivePartSummary(part.Name, part.Digest, part.Bytes))] : null,
+        CheckedAt = release.CheckedAt,
+        ArchiveTrouble = release.ArchiveTrouble,
         ArchiveDigest = release.ArchiveDigest,
         ArchiveBytes = release.ArchiveBytes,
         ContentDigest = release.ContentDigest,

@@ -27,17 +27,23 @@ sealed class Bundler
     /// <inheritdoc cref="PackAsync(string, string, DateTimeOffset, FileDigests?, CancellationToken)"/>
     public Task<Bundle> PackAsync(string tree, string file, DateTimeOffset stamp, CancellationToken ct) => PackAsync(tree, file, stamp, known: null, ct);
 
+    /// <summary>The same of a part of the tree.</summary>
+    /// <param name="only">What its patterns name, with the directories that lead there.</param>
+    public Task<Bundle> PackAsync(string tree, string file, DateTimeOffset stamp, DataPatterns only, CancellationToken ct) => PackAsync(tree, file, stamp, known: null, only, ct);
+
     /// <summary>Packs <paramref name="tree"/> into <paramref name="file"/>, which appears whole and durable or not at all.</summary>
     /// <param name="stamp">The time every entry in it gets.</param>
     /// <param name="known">Digests of files of the tree that were read before.</param>
     /// <exception cref="Refusal">The tree holds what a release cannot.</exception>
     /// <exception cref="IOException">The disk is full, a file cannot be read, zstd failed: nothing is left.</exception>
-    public async Task<Bundle> PackAsync(string tree, string file, DateTimeOffset stamp, FileDigests? known, CancellationToken ct)
+    public Task<Bundle> PackAsync(string tree, string file, DateTimeOffset stamp, FileDigests? known, CancellationToken ct) => PackAsync(tree, file, stamp, known, only: null, ct);
+
+    async Task<Bundle> PackAsync(string tree, string file, DateTimeOffset stamp, FileDigests? known, DataPatterns? only, CancellationToken ct)
     {
         var temporary = $"{file}.{Guid.NewGuid():N}.tmp";
         try
         {
-            var bundle = await CompressAsync(tree, temporary, stamp, known, ct);
+            var bundle = await CompressAsync(temporary, input => ReadTree(tree, input, stamp, known, only, ct), ct);
             AtomicFile.Rename(temporary, file);
             AtomicFile.FlushDirectory(Path.GetDirectoryName(file)!);
             return bundle with { File = file };
@@ -55,6 +61,37 @@ sealed class Bundler
         using var walk = new ReleaseTree(null, null, ct);
         return walk.Walk(tree);
     });
+
+    /// <summary>Reads a file again that <see cref="PackAsync(string, string, DateTimeOffset, CancellationToken)"/> wrote, behind everybody else: the digest of its bytes, and that of the tree it holds.</summary>
+    /// <exception cref="Refusal">It is damaged.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public async Task<(string ArchiveDigest, string ContentDigest)> InspectAsync(string file, CancellationToken ct)
+    {
+        await using var archive = new FileStream(file, new FileStreamOptions { BufferSize = 0, Options = FileOptions.SequentialScan });
+        await using var child = Start(new Command("nice", "-n", "15", "zstd", "-q", "-dc", "--memory=256MB"));
+        Widen(child.Input);
+        Widen(child.Output);
+        await using var stop = ct.Register(() => child.Signal(PosixSignals.Kill));
+        var said = child.ReadAllAsync(child.Error);
+        var feed = OwnThread.RunAsync(() => FeedAndHash(archive, child.Input));
+        var read = OwnThread.RunAsync(() => TarDigest.Read(child.Output, ct));
+        try
+        {
+            var content = await read;
+            var digest = await feed;
+            return await child.WaitAsync(CancellationToken.None) == 0 ? (digest, content) : throw new Refusal($"The archive is damaged: {(await said).Trim()}");
+        }
+        catch (Exception) when (ct.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(ct);
+        }
+        finally
+        {
+            child.Signal(PosixSignals.Kill);
+            _ = await child.WaitAsync(CancellationToken.None);
+            await Task.WhenAny(Task.WhenAll(feed, read, said));
+        }
+    }
 
     /// <summary>Unpacks what this receiver or one it trusts has packed. See the other one.</summary>
     public Task<string> UnpackAsync(string file, string directory, string archiveDigest, CancellationToken ct) =>
@@ -117,7 +154,7 @@ sealed class Bundler
         return string.Equals(Convert.ToHexStringLower(hash.GetHashAndReset()), expected, StringComparison.OrdinalIgnoreCase);
     });
 
-    async Task<Bundle> CompressAsync(string tree, string temporary, DateTimeOffset stamp, FileDigests? known, CancellationToken ct)
+    async Task<Bundle> CompressAsync(string temporary, Func<Stream, (string Digest, long Entries)> write, CancellationToken ct)
     {
         // 0644: a deliverable is served and copied by others; the pillar's secrets are not in it.
         await using var file = new FileStream(temporary, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 });
@@ -128,7 +165,7 @@ sealed class Bundler
         await using var stop = ct.Register(() => zstd.Signal(PosixSignals.Kill));
         var said = zstd.ReadAllAsync(zstd.Error);
         var store = OwnThread.RunAsync(() => Store(zstd.Output, file));
-        var read = OwnThread.RunAsync(() => ReadTree(tree, zstd.Input, stamp, known, ct));
+        var read = OwnThread.RunAsync(() => write(zstd.Input));
         try
         {
             // Storing may end first only because it failed; then zstd is stopped, and reading ends on the broken pipe.
@@ -175,12 +212,12 @@ sealed class Bundler
         }
     }
 
-    static (string Digest, long Entries) ReadTree(string tree, Stream input, DateTimeOffset stamp, FileDigests? known, CancellationToken ct)
+    static (string Digest, long Entries) ReadTree(string tree, Stream input, DateTimeOffset stamp, FileDigests? known, DataPatterns? only, CancellationToken ct)
     {
         try
         {
             var tar = new TarSink(block => input.Write(block.Span), stamp.ToUnixTimeSeconds());
-            using var walk = new ReleaseTree(tar, known, ct);
+            using var walk = new ReleaseTree(tar, known, ct) { Only = only };
             var digest = walk.Walk(tree);
             tar.Finish();
             return (digest, walk.Entries);
@@ -287,6 +324,31 @@ sealed class Bundler
         : magic.StartsWith((ReadOnlySpan<byte>)[0x1F, 0x8B]) ? new Command("gzip", "-dc")
         : magic.StartsWith((ReadOnlySpan<byte>)[0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) ? new Command("xz", "-dc", "--memlimit=256MiB")
         : throw new Refusal("The file is no .tar.zst, .tar.gz, .tar.xz or .zip archive.");
+
+    // The whole file is hashed, also when nobody reads it any more.
+    static string FeedAndHash(FileStream archive, Stream input)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var (buffer, isRead) = (new byte[1 << 20], true);
+        for (int count; (count = archive.Read(buffer)) > 0;)
+        {
+            hash.AppendData(buffer, 0, count);
+            try
+            {
+                if (isRead)
+                {
+                    input.Write(buffer, 0, count);
+                }
+            }
+            catch (IOException)
+            {
+                isRead = false; // zstd's exit code and words say why
+            }
+        }
+
+        Hush(input);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
 
     static long Feed(FileStream archive, Stream input)
     {

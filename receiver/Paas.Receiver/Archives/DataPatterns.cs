@@ -31,6 +31,12 @@ sealed class DataPatterns
         excluded = OneOf(exclude);
     }
 
+    /// <summary>What these patterns name, and nothing else.</summary>
+    public static DataPatterns Naming(IReadOnlyList<string> patterns) => new(patterns, []);
+
+    /// <summary>True for a pattern that names something inside.</summary>
+    public static bool IsPattern(string pattern) => pattern.Trim('/').Length > 0 && pattern.Length <= Longest && !pattern.Split('/').Contains("..", StringComparer.Ordinal);
+
     public IReadOnlyList<string> Include { get; }
 
     public IReadOnlyList<string> Exclude { get; }
@@ -58,6 +64,9 @@ sealed class DataPatterns
     /// <summary>Nothing at or below this path is taken.</summary>
     /// <param name="path">Relative to data; a NUL may end it.</param>
     public bool Excludes(ReadOnlySpan<byte> path) => excluded is not null && !IsOurs(path) && excluded.IsMatch(Text(path));
+
+    /// <summary>One of the included patterns names this path, or a directory above it.</summary>
+    public bool Names(ReadOnlySpan<byte> path) => included?.IsMatch(Text(path)) ?? true;
 
     /// <summary>A file of this path is taken.</summary>
     public bool Takes(ReadOnlySpan<byte> path) => IsOurs(path) || ((included is null || included.IsMatch(Text(path))) && !Excludes(path));
@@ -102,7 +111,7 @@ sealed class DataPatterns
         }
 
         var patterns = list.ValueKind == JsonValueKind.String ? [list.GetString()!] : list.ValueKind == JsonValueKind.Array ? list.EnumerateArray().Select(one => one.ToString()).ToList() : null;
-        if (patterns is null || patterns.Count > Most || patterns.Any(pattern => pattern.Trim('/').Length == 0 || pattern.Length > Longest || pattern.Split('/').Contains("..", StringComparer.Ordinal)))
+        if (patterns is null || patterns.Count > Most || !patterns.All(IsPattern))
         {
             throw new Refusal($"the configuration's 'backup.{name}' is a list of at most {Most} patterns such as 'cache', '*.tmp' or 'uploads/**'");
         }

@@ -15,7 +15,12 @@ sealed class ReleaseTree(ReleaseTree.ISink? sink, FileDigests? known, Cancellati
     readonly byte[] own = sink is null ? new byte[1 << 20] : [];
     readonly byte[] path = new byte[1 << 16];
 
+    readonly List<int> ways = [];
+
     public long Entries { get; private set; }
+
+    /// <summary>Of the tree only what these patterns name, and the directories that lead there; null for all.</summary>
+    public DataPatterns? Only { get; init; }
 
     /// <summary>Where the walk puts what it meets.</summary>
     public interface ISink
@@ -60,12 +65,17 @@ sealed class ReleaseTree(ReleaseTree.ISink? sink, FileDigests? known, Cancellati
             ct.ThrowIfCancellationRequested();
             var name = sorted[i];
             var end = Append(prefix, name[..^1]);
-            Entries++;
+            var isNamed = Only?.Names(path.AsSpan(0, end)) ?? true;
             if (name[^2] == '/')
             {
-                Put(ContentDigest.Directory, end, 0, []);
                 using var inner = directory.OpenChild((byte[])[.. name[..^2], 0]);
+                Enter(end, isNamed);
                 Walk(inner, end, depth + 1);
+                ways.Remove(end);
+            }
+            else if (!isNamed)
+            {
+                // nobody wants it
             }
             else if (sorted.TypeOf(i) == LinkType)
             {
@@ -78,6 +88,26 @@ sealed class ReleaseTree(ReleaseTree.ISink? sink, FileDigests? known, Cancellati
         }
 
         listings.Push((names, sorted));
+    }
+
+    // A directory that is only on the way is put down once something below it is.
+    void Enter(int end, bool isNamed)
+    {
+        ways.Add(end);
+        if (isNamed)
+        {
+            PutWays();
+        }
+    }
+
+    void PutWays()
+    {
+        foreach (var end in ways)
+        {
+            PutEntry(ContentDigest.Directory, end, 0, []);
+        }
+
+        ways.Clear();
     }
 
     const byte DirectoryType = 4;
@@ -132,6 +162,13 @@ sealed class ReleaseTree(ReleaseTree.ISink? sink, FileDigests? known, Cancellati
 
     void Put(byte kind, int end, long size, ReadOnlySpan<byte> target)
     {
+        PutWays();
+        PutEntry(kind, end, size, target);
+    }
+
+    void PutEntry(byte kind, int end, long size, ReadOnlySpan<byte> target)
+    {
+        Entries++;
         sink?.Begin(kind, path.AsSpan(0, end), size, target);
         digest.Add(ContentDigest.Entry(kind, path.AsSpan(0, end), size, target));
     }
@@ -146,6 +183,8 @@ sealed class ReleaseTree(ReleaseTree.ISink? sink, FileDigests? known, Cancellati
         }
 
         var kind = (inode.Permissions & 0x40) != 0 ? ContentDigest.Executable : ContentDigest.File;
+        PutWays();
+        Entries++;
         sink?.Begin(kind, path.AsSpan(0, end), inode.Size, []);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         var isKnown = known?.TryGet(inode, hash) ?? false;

@@ -136,11 +136,13 @@ sealed class DraftBuilder
     }
 
     /// <summary>The release will be read by this manifest, wherever it is unpacked.</summary>
-    public static void Remember(Draft draft, string? manifest)
+    /// <param name="archives">Those that the steps have named.</param>
+    public static void Remember(Draft draft, string? manifest, IReadOnlyDictionary<string, IReadOnlyList<string>>? archives)
     {
-        if (manifest is not null)
+        if (manifest is not null || archives is not null)
         {
-            (Built.Read(draft.Directory) with { Manifest = manifest }).Write(draft.Directory);
+            var built = Built.Read(draft.Directory);
+            (built with { Manifest = manifest ?? built.Manifest, Archives = archives ?? built.Archives }).Write(draft.Directory);
         }
     }
 

@@ -205,7 +205,7 @@ sealed class Common(Project project, ReleaseId deployment, Pillar pillar, LogStr
         var archives = new Dictionary<string, IReadOnlyList<string>>();
         foreach (var (name, value) in node as JsonObject ?? [])
         {
-            if (!ProjectName.IsLabel(name) || value is not JsonArray { Count: > 0 } patterns || patterns.Any(pattern => AsText(pattern) is null))
+            if (!ProjectName.IsLabel(name) || value is not JsonArray { Count: > 0 } patterns || patterns.Any(pattern => AsText(pattern) is not { } text || !Paas.Receiver.Archives.DataPatterns.IsPattern(text)))
             {
                 mistakes.Add($"archives.{name}: a name with a list of what goes into it was expected");
                 continue;

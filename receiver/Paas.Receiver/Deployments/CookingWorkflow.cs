@@ -90,7 +90,7 @@ sealed class CookingWorkflow(
             await hooks.RunAsync(draft, "post_build", ct);
             await hooks.RunAsync(draft, "bundle", ct);
             builder.Finish(draft);
-            DraftBuilder.Remember(draft, manifestPath);
+            DraftBuilder.Remember(draft, manifestPath, hooks.Common.Additions.Archives);
             ImageBuilder.RefuseForged(draft);
             if (contained)
             {

@@ -1,23 +1,52 @@
 using Paas.Receiver.Archives;
 using Paas.Receiver.Git;
+using Paas.Receiver.Manifests;
+using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Storage;
 
 namespace Paas.Receiver.Deployments;
 
-/// <summary>Makes a sealed release's archive (R9.12): packed, digested, signed, recorded.</summary>
-sealed class Deliverable(Bundler bundler, Signatures signatures, ReleaseStore releases, GitProgram git, ReleaseImages saved)
+/// <summary>What a sealed release is for others (R5.15, R9.12): the archive of its tree, signed; its image; and the archives of parts of it that its steps have named.</summary>
+sealed class Deliverable(Bundler bundler, Signatures signatures, ReleaseStore releases, GitProgram git, ReleaseImages saved, ArchiveChecks checks)
 {
-    public async Task<Bundle> MakeAsync(Release release, FileDigests digests, CancellationToken ct)
+    /// <summary>Makes and records all of it, and looks at it again.</summary>
+    /// <param name="digests">Of files of its tree that were read before.</param>
+    /// <exception cref="IOException">Something could not be written, or is not what was sealed.</exception>
+    public async Task<Bundle> MakeAsync(Release release, FileDigests? digests, CancellationToken ct)
     {
         Directory.CreateDirectory(release.Deliverables, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var stamp = await new GitRepository(release.Project.ProjectRepository, git).CommitTimeAsync(release.Commit, ct);
         var bundle = await bundler.PackAsync(release.Directory, release.ArchiveFile, stamp, digests, ct);
         var signature = signatures.Sign(new Provenance(release.Project.Name.Value, release.Commit, bundle.ArchiveDigest, bundle.ContentDigest));
         await saved.KeepAsync(release, ct);
+        await MakePartsAsync(release.Project, release.Id, release.Directory, stamp, ct);
         releases.RecordArchive(release, bundle.ContentDigest, bundle.ArchiveDigest, bundle.Bytes, signature.Value, signature.Key);
+        await checks.LookAsync(release with { ContentDigest = bundle.ContentDigest, ArchiveDigest = bundle.ArchiveDigest, ArchiveBytes = bundle.Bytes }, ct);
         return bundle;
     }
+
+    /// <summary>
+    /// The archives that the tree itself says it has (<see cref="Built.Archives"/>). The same tree gives the same bytes, so a promotion need not bring them along: they are made again of what was verified.
+    /// </summary>
+    /// <exception cref="Refusal">One would be empty.</exception>
+    public async Task MakePartsAsync(Project project, ReleaseId id, string tree, DateTimeOffset? stamp, CancellationToken ct)
+    {
+        foreach (var (name, patterns) in Built.Read(tree).Archives)
+        {
+            var file = PartFile(project, id, name);
+            var bundle = await bundler.PackAsync(tree, file, stamp ?? new DateTimeOffset(File.GetLastWriteTimeUtc(Path.Combine(tree, Built.Name)), TimeSpan.Zero), DataPatterns.Naming(patterns), ct);
+            if (bundle.Entries == 0)
+            {
+                File.Delete(file);
+                throw new Refusal($"the archive {name} would be empty: nothing of the release is named by {string.Join(", ", patterns)}");
+            }
+
+            releases.RecordPart(id, new ReleasePart(name, bundle.ArchiveDigest, bundle.Bytes));
+        }
+    }
+
+    public static string PartFile(Project project, ReleaseId id, string name) => Path.Combine(project.Releases, id.Value, $"{project.Name}.{name}.tar.zst");
 
     /// <summary>Null, and a line in the log, when it was made; else what went wrong: the release serves, and that its archive could not be made must not undo it.</summary>
     public static async Task<string?> UntidyAsync(Task<Bundle> bundle, Logs.LogStream log)

@@ -13,7 +13,7 @@ namespace Paas.Receiver.Deployments;
 /// </remarks>
 sealed class FinalWorkflow(
     ReleaseStore releases, ReleaseSources sources, Signatures signatures, Bundler bundler, GitProgram git, DraftBuilder builder, Launches launches, ProjectHooks projectHooks,
-    Bounces bounces, Journal journal, ReleaseImages images, PatchStore patches)
+    Bounces bounces, Journal journal, ReleaseImages images, PatchStore patches, Deliverable deliverable)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     /// <param name="wanted">Of which release the archive is asked for.</param>
@@ -59,6 +59,8 @@ sealed class FinalWorkflow(
             () => bundler.UnpackAsync(fetched, draft.Directory, isVerified ? null : origin.ArchiveDigest, origin.ContentDigest, UnpackLimits.Own, ct),
             new SetAside(run.Id.Value));
 
+        // Of the tree as it was verified, before anything is configured in it.
+        await deliverable.MakePartsAsync(project, run.Id, draft.Directory, stamp: null, ct);
         var image = Built.Read(draft.Directory).Image;
         var savedImage = Path.Combine(project.Releases, run.Id.Value, "image.fetched");
         if (image is not null)
@@ -109,6 +111,7 @@ sealed class FinalWorkflow(
 
             patches.Contain(sealedRelease, releases.List(project).Where(other => other.ContentDigest == origin.ContentDigest && other.Id != sealedRelease.Id).SelectMany(patches.In).DistinctBy(patch => patch.Id));
             releases.RecordArchive(sealedRelease, origin.ContentDigest, origin.ArchiveDigest, offer.Bytes, offer.Signature.Value, offer.Signature.Key);
+            releases.RecordCheck(sealedRelease.Id, trouble: null); // the tree is what was unpacked from it
             return Task.FromResult(sealedRelease);
         });
 

@@ -153,6 +153,7 @@ sealed class Housekeeping(Journal journal, ReleaseStore releases, Formations for
             contentDigest = release.ContentDigest,
             archive = release.ArchiveDigest is null ? null : new { file = Path.GetFileName(release.ArchiveFile), sha256 = release.ArchiveDigest, bytes = release.ArchiveBytes },
             image = release.ImageDigest is null ? null : new { file = Path.GetFileName(release.ImageFile), sha256 = release.ImageDigest, bytes = release.ImageBytes },
+            archives = releases.PartsOf(release.Id).Select(part => new { part.Name, file = Path.GetFileName(Deliverable.PartFile(release.Project, release.Id, part.Name)), sha256 = part.Digest, part.Bytes }),
             signature = release.Signature is null ? null : new { key = release.SignedBy, algorithm = "ecdsa-p256-sha256", value = release.Signature },
             steps = journal.Steps(release.Id).Select(step => new { step.Name, step.StartedAt, step.Milliseconds }),
         };

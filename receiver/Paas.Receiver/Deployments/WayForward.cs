@@ -1,5 +1,3 @@
-using Paas.Receiver.Archives;
-using Paas.Receiver.Git;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Runtimes;
@@ -10,7 +8,7 @@ namespace Paas.Receiver.Deployments;
 /// From "the new release is the live one" to the end of its deployment, after a failure or a crash on that stretch: nothing is taken back any more,
 /// so what is left is done. Harmless to walk twice or in vain.
 /// </summary>
-sealed class WayForward(Journal journal, ReleaseStore releases, Launches launches, Fleet fleet, Visitors visitors, Formations formations, Bundler bundler, Signatures signatures, GitProgram git, ReleaseImages images)
+sealed class WayForward(Journal journal, ReleaseStore releases, Launches launches, Fleet fleet, Visitors visitors, Formations formations, Deliverable deliverable)
 {
     /// <param name="previous">What was live before; unless it was to run on, nothing of it runs when this returns.</param>
     public async Task WalkAsync(Deployment deployment, Release release, ReleaseId? previous)
@@ -40,11 +38,6 @@ sealed class WayForward(Journal journal, ReleaseStore releases, Launches launche
             File.Delete(begun);
         }
 
-        await images.KeepAsync(release, CancellationToken.None);
-
-        var stamp = await new GitRepository(release.Project.ProjectRepository, git).CommitTimeAsync(release.Commit);
-        var bundle = await bundler.PackAsync(release.Directory, release.ArchiveFile, stamp, CancellationToken.None);
-        var signature = signatures.Sign(new Provenance(release.Project.Name.Value, release.Commit, bundle.ArchiveDigest, bundle.ContentDigest));
-        releases.RecordArchive(release, bundle.ContentDigest, bundle.ArchiveDigest, bundle.Bytes, signature.Value, signature.Key);
+        await deliverable.MakeAsync(release, digests: null, CancellationToken.None);
     }
 }

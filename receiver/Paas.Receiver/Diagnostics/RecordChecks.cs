@@ -119,6 +119,11 @@ sealed class RecordChecks(
             yield return new Diagnosis("files", Severity.Problem, $"{release} has lost its directory {release.Directory}: no rollback leads there", "restore it from a backup");
         }
 
+        foreach (var release in releases.List(project).Where(release => release is { Pruned: false, ArchiveTrouble: not null }))
+        {
+            yield return new Diagnosis("files", Severity.Problem, $"{project}: {release.ArchiveTrouble}; it is handed over to nobody", $"look at the disk; corpus redeploy {project.Name} makes another");
+        }
+
         var link = new FileInfo(project.Current).LinkTarget;
         if (link is not null && !Directory.Exists(project.Current))
         {

@@ -35,11 +35,14 @@ sealed record Built
     /// <summary>What it runs as containers of; null for processes.</summary>
     public BuiltImage? Image { get; init; }
 
+    /// <summary>Archives beside the one of the whole tree: a name, and the patterns of what is in it.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Archives { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
     /// <summary>Who says what runs, for people.</summary>
     [JsonIgnore]
     public string Source => $"the buildpack {string.Join(", ", Buildpacks.Select(pack => pack.Name))}";
 
-    bool IsNothing => Manifest is null && Buildpacks.Count == 0 && Toolchains.Count == 0 && Image is null;
+    bool IsNothing => Manifest is null && Buildpacks.Count == 0 && Toolchains.Count == 0 && Archives.Count == 0 && Image is null;
 
     public static Built Read(string directory)
     {

@@ -63,8 +63,18 @@ sealed record Release
     /// <summary>An archive that was made elsewhere: it may be deployed although it never served, and has no tree until then.</summary>
     public bool Imported { get; init; }
 
+    /// <summary>When its archive was last read again and held against what was sealed; null when it was not yet.</summary>
+    public DateTimeOffset? CheckedAt { get; init; }
+
+    /// <summary>What was wrong with it then.</summary>
+    public string? ArchiveTrouble { get; init; }
+
     /// <summary>Final mode may take its archive.</summary>
-    public bool IsOnOffer => (HasServed || Imported) && this is { Pruned: false, ArchiveDigest: not null, ContentDigest: not null };
+    public bool IsOnOffer => (HasServed || Imported) && this is { Pruned: false, ArchiveDigest: not null, ContentDigest: not null, ArchiveTrouble: null };
 
     public override string ToString() => $"v{Number}";
 }
+
+/// <summary>An archive of a part of a release's tree.</summary>
+/// <param name="Digest">SHA-256 of the file.</param>
+sealed record ReleasePart(string Name, string Digest, long Bytes);

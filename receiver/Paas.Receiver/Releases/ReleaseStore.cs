@@ -149,8 +149,23 @@ sealed class ReleaseStore(Database database, TimeProvider time)
     public void RecordImage(Release release, string digest, long bytes) =>
         database.Write("UPDATE releases SET image_digest = @digest, image_bytes = @bytes WHERE id = @Id", new { digest, bytes, Id = release.Id.Value });
 
+    /// <summary>The archive was read again; <paramref name="trouble"/> is what is wrong with it, null when it is what was sealed.</summary>
+    public void RecordCheck(ReleaseId id, string? trouble) =>
+        database.Write("UPDATE releases SET checked_at = @At, archive_trouble = @trouble WHERE id = @Id", new { Id = id.Value, trouble, At = time.GetUtcNow().ToString("O") });
+
+    /// <summary>Archives that were made and not read again yet, oldest first.</summary>
+    public IReadOnlyList<Release> Unchecked(Project project) =>
+        [.. Read(project, "environment = @Environment AND project = @Project AND archive_digest IS NOT NULL AND checked_at IS NULL AND pruned = 0", Parameters(project, 0), 1000).Reverse<Release>()];
+
+    /// <summary>An archive of a part of the tree.</summary>
+    public void RecordPart(ReleaseId id, ReleasePart part) =>
+        database.Write("INSERT OR REPLACE INTO release_parts (release, name, digest, bytes) VALUES (@Id, @Name, @Digest, @Bytes)", new { Id = id.Value, part.Name, part.Digest, part.Bytes });
+
+    public IReadOnlyList<ReleasePart> PartsOf(ReleaseId id) =>
+        [.. database.Read<PartRow>("SELECT name AS Name, digest AS Digest, bytes AS Bytes FROM release_parts WHERE release = @Id ORDER BY name", new { Id = id.Value }).Select(row => new ReleasePart(row.Name, row.Digest, row.Bytes))];
+
     /// <summary>Takes a sealed release out of the record: it never served.</summary>
-    public void Forget(ReleaseId id) => database.Write("DELETE FROM releases WHERE id = @Id", new { Id = id.Value });
+    public void Forget(ReleaseId id) => database.Write("DELETE FROM release_parts WHERE release = @Id; DELETE FROM releases WHERE id = @Id", new { Id = id.Value });
 
     public void MarkPruned(Release release) => database.Write("UPDATE releases SET pruned = 1 WHERE id = @Id", new { Id = release.Id.Value });
 
@@ -171,7 +186,7 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         [.. database.Read<Row>(
             $"""
             SELECT number AS Number, id AS Id, commit_id AS CommitId, pillar_commit AS PillarCommit, mode AS Mode, made_at AS MadeAt, live_at AS LiveAt,
-                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, image_digest AS ImageDigest, image_bytes AS ImageBytes, pruned AS Pruned, imported AS Imported
+                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, image_digest AS ImageDigest, image_bytes AS ImageBytes, pruned AS Pruned, imported AS Imported, checked_at AS CheckedAt, archive_trouble AS ArchiveTrouble
             FROM releases WHERE {where} ORDER BY number DESC LIMIT {most}
             """,
             parameters).Select(row => row.Release(project))];
@@ -212,6 +227,10 @@ sealed class ReleaseStore(Database database, TimeProvider time)
 
         public bool Imported { get; set; }
 
+        public string? CheckedAt { get; set; }
+
+        public string? ArchiveTrouble { get; set; }
+
         public Release Release(Project project) => new()
         {
             Project = project,
@@ -232,6 +251,17 @@ sealed class ReleaseStore(Database database, TimeProvider time)
             ImageBytes = ImageBytes,
             Pruned = Pruned,
             Imported = Imported,
+            CheckedAt = CheckedAt is null ? null : DateTimeOffset.Parse(CheckedAt),
+            ArchiveTrouble = ArchiveTrouble,
         };
+    }
+
+    sealed class PartRow
+    {
+        public string Name { get; set; } = "";
+
+        public string Digest { get; set; } = "";
+
+        public long Bytes { get; set; }
     }
 }

@@ -127,6 +127,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<Launches>()
             .AddSingleton<ProjectHooks>()
             .AddSingleton<Bounces>()
+            .AddSingleton<ArchiveChecks>()
             .AddSingleton<Deliverable>()
             .AddSingleton<FixWorkflow>()
             .AddSingleton<ChangeRecorder>()

@@ -137,6 +137,54 @@ public sealed class BundlerTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public async Task What_was_written_is_read_again_as_the_tree_that_was_sealed()
+    {
+        scratch.Sh(Release + "\nrm tree/large; truncate -s 9G tree/sparse; truncate -s 0 tree/sparse");
+
+        var bundle = await Pack();
+
+        Assert.Equal((bundle.ArchiveDigest, bundle.ContentDigest), await bundler.InspectAsync(Archive, default));
+        scratch.Sh("printf XXXX | dd of=release.tar.zst bs=1 seek=1000000 conv=notrunc status=none");
+        await Assert.ThrowsAsync<Refusal>(() => bundler.InspectAsync(Archive, default));
+        scratch.Sh("truncate -s 100 release.tar.zst");
+        await Assert.ThrowsAsync<Refusal>(() => bundler.InspectAsync(Archive, default));
+    }
+
+    [Fact]
+    public async Task A_file_that_changed_behind_its_digest_is_found_when_the_archive_is_read_again()
+    {
+        scratch.Sh("mkdir tree; echo one > tree/file; touch -d @1700000000 tree/file");
+        var known = new Storage.FileDigests();
+        known.Take(Tree + "/file");
+        scratch.Sh("echo two > tree/file; touch -d @1700000000 tree/file");
+
+        var bundle = await bundler.PackAsync(Tree, Archive, Stamp, known, default);
+
+        var (archive, content) = await bundler.InspectAsync(Archive, default);
+        Assert.Equal(bundle.ArchiveDigest, archive);
+        Assert.NotEqual(bundle.ContentDigest, content);
+        Assert.Equal(await bundler.DigestAsync(Tree, default), content);
+    }
+
+    [Theory]
+    [InlineData("public/**", "public/|public/a|public/deep/|public/deep/b")]
+    [InlineData("public", "public/|public/a|public/deep/|public/deep/b")]
+    [InlineData("*.md", "docs/|docs/x/|docs/x/c.md|r.md")]
+    [InlineData("docs/x/c.md public/deep/b", "docs/|docs/x/|docs/x/c.md|public/|public/deep/|public/deep/b")]
+    [InlineData("empty", "empty/")]
+    [InlineData("nothing", "")]
+    public async Task A_part_of_a_tree_is_packed_with_the_directories_that_lead_there(string patterns, string entries)
+    {
+        scratch.Sh("mkdir -p tree/public/deep tree/docs/x tree/docs/y tree/empty tree/.paas; touch tree/public/a tree/public/deep/b tree/docs/x/c.md tree/docs/y/d tree/r.md tree/.paas/built.json");
+
+        var bundle = await bundler.PackAsync(Tree, Archive, Stamp, DataPatterns.Naming(patterns.Split(' ')), default);
+
+        Assert.Equal(entries, scratch.Sh("tar -tf release.tar.zst | tr '\\n' '|'").TrimEnd('|'));
+        Assert.Equal(entries.Split('|', StringSplitOptions.RemoveEmptyEntries).Length, bundle.Entries);
+        Assert.Equal(bundle.ContentDigest, (await bundler.InspectAsync(Archive, default)).ContentDigest);
+    }
+
+    [Fact]
     public async Task An_empty_tree_and_one_of_many_files_are_packed_and_unpacked()
     {
         scratch.Sh("mkdir tree tree2; cd tree2; for d in {1..20}; do mkdir $d; for f in {1..100}; do echo $d.$f > $d/$f; done; done");
