@@ -53,6 +53,38 @@ public sealed class StagingAndProduction
     }
 
     [Fact]
+    public async Task Production_dumps_by_the_projects_own_hook_upgrades_its_data_and_tells_how_it_went()
+    {
+        await using var receiver = await WithProductionAsync();
+        await using var git = await CookedAsync(receiver, "shop");
+        await git.WriteHookAsync("backup", "echo \"dumped by $(cat VERSION)\" >\"$PAAS_DUMPS_DIR/dump\"");
+        await git.WriteHookAsync("upgrade", "echo \"$PAAS_ENVIRONMENT $(cat VERSION)\" >>\"$PAAS_DATA_DIR/upgraded\"; [ ! -e \"$PAAS_DATA_DIR/refuse\" ]");
+        await git.WriteHookAsync("notify", "echo \"$PAAS_ENVIRONMENT heard $PAAS_OUTCOME\"");
+        await git.CommitFileAsync("VERSION", "2\n");
+        Assert.True((await git.PushAsync()).Accepted);
+        Assert.Equal("live", await PromoteAsync(receiver, "{}"));
+        var production = Path.Combine(receiver.Root, "environments", "prod", "projects", "shop");
+        Assert.Equal("prod 2\n", await File.ReadAllTextAsync(Path.Combine(production, "data", "upgraded")));
+        await git.CommitFileAsync("VERSION", "3\n");
+        Assert.True((await git.PushAsync()).Accepted);
+        await git.GitAsync("remote", "set-url", "--push", "paas", $"http://pusher:{receiver.Token}@127.0.0.1:{receiver.Port}/git/prod/shop.git");
+        await File.WriteAllTextAsync(Path.Combine(production, "data", "refuse"), "");
+
+        var refused = await git.PushAsync();
+
+        Assert.False(refused.Accepted);
+        Assert.Contains("prod heard rolledBack", refused.Text, StringComparison.Ordinal);
+        Assert.Equal("prod 2\n", await File.ReadAllTextAsync(Path.Combine(production, "data", "upgraded")));
+        File.Delete(Path.Combine(production, "data", "refuse"));
+        var push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains("prod heard live", push.Text, StringComparison.Ordinal);
+        Assert.Equal("prod 2\nprod 3\n", await File.ReadAllTextAsync(Path.Combine(production, "data", "upgraded")));
+        Assert.All(Directory.GetFiles(Path.Combine(production, "archives"), "dump", SearchOption.AllDirectories), dump => Assert.Equal("dumped by 2\n", File.ReadAllText(dump)));
+        Assert.NotEmpty(Directory.GetFiles(Path.Combine(production, "archives"), "dump", SearchOption.AllDirectories));
+    }
+
+    [Fact]
     public async Task Archives_of_parts_that_bundle_names_lie_beside_the_whole_and_are_the_same_in_production()
     {
         await using var receiver = await WithProductionAsync();
