@@ -50,6 +50,9 @@ sealed partial class AccessLog : IAsyncDisposable
     readonly ILogger log;
     readonly Channel<Visit> waiting = Channel.CreateBounded<Visit>(new BoundedChannelOptions(MostWaiting) { SingleReader = true });
     readonly Dictionary<string, FileStream> open = [];
+
+    /// <summary>Held while files change their names, and while they are opened by them.</summary>
+    readonly Lock renaming = new();
     readonly ArrayBufferWriter<byte> line = new(1024);
     readonly Task writing;
     long leftOut;
@@ -78,18 +81,36 @@ sealed partial class AccessLog : IAsyncDisposable
     public IReadOnlyList<string> Last(string projectKey, int count)
     {
         var lines = new List<string>();
-        for (var i = 0; i <= Files && lines.Count < count; i++)
+        foreach (var file in Opened(projectKey))
         {
-            var file = FileOf(directory, projectKey) + (i == 0 ? "" : $".{i}");
-            if (!File.Exists(file))
+            using var reader = new StreamReader(file);
+            if (lines.Count < count)
             {
-                break;
+                lines.InsertRange(0, LinesOf(reader).TakeLast(count - lines.Count));
             }
-
-            lines.InsertRange(0, File.ReadLines(file).TakeLast(count - lines.Count));
         }
 
         return lines;
+    }
+
+    static IEnumerable<string> LinesOf(StreamReader reader)
+    {
+        while (reader.ReadLine() is { } line)
+        {
+            yield return line;
+        }
+    }
+
+    /// <summary>The newest first. What is open stays readable whatever its name becomes.</summary>
+    List<FileStream> Opened(string projectKey)
+    {
+        lock (renaming)
+        {
+            return [.. Enumerable.Range(0, Files + 1)
+                .Select(i => FileOf(directory, projectKey) + (i == 0 ? "" : $".{i}"))
+                .Where(File.Exists)
+                .Select(file => new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete))];
+        }
     }
 
     /// <summary>Writes what waits, then ends.</summary>
@@ -151,7 +172,11 @@ sealed partial class AccessLog : IAsyncDisposable
         {
             file.Dispose();
             open.Remove(path);
-            Rotate(path);
+            lock (renaming)
+            {
+                Rotate(path);
+            }
+
             file = open[path] = Open(path);
         }
 
