@@ -284,30 +284,6 @@ public class FleetTests
     }
 
     [Fact]
-    public async Task Two_hundred_megabytes_of_output_stay_in_a_bounded_log_and_out_of_our_memory()
-    {
-        if (!Yard.CanRun())
-        {
-            return;
-        }
-
-        await using var yard = await Yard.NewAsync();
-        var fleet = yard.NewFleet();
-        var launch = yard.NewLaunch("shout 200") with { StartTimeout = TimeSpan.FromSeconds(120) };
-        var before = GC.GetTotalAllocatedBytes(precise: true);
-
-        await fleet.StartAsync(launch, default);
-        var verdict = await fleet.HealthyAsync(launch.Project, launch.Release, default);
-
-        var allocated = (GC.GetTotalAllocatedBytes(precise: true) - before) / 1_000_000;
-        Assert.Equal(Verdict.Healthy, verdict);
-        Assert.InRange(SizeOf(yard.Settings.Logs), 1, (InstanceLogs.Files + 2) * InstanceLogs.FileSize);
-        Assert.True(allocated < 100, $"{allocated} MB allocated (all tests of this process together)");
-        await Yard.UntilAsync(() => fleet.LastLines(launch.Project, launch.Release, "web", 2).LastOrDefault()?.StartsWith("listening on") == true, "the last line");
-        Assert.StartsWith("0019999 the quick", fleet.LastLines(launch.Project, launch.Release, "web", 2).First());
-    }
-
-    [Fact]
     public async Task Binary_output_is_kept_and_read_as_text()
     {
         if (!Yard.CanRun())
@@ -744,6 +720,4 @@ public class FleetTests
     [InlineData("$COMMAND", false)]
     public void Only_a_line_that_is_one_program_replaces_its_shell(string line, bool replaces) =>
         Assert.Equal(replaces ? "exec " + line : line, Nursery.AsWritten(line));
-
-    static long SizeOf(string directory) => Directory.GetFiles(directory, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
 }
