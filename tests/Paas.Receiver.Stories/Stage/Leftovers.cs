@@ -12,9 +12,13 @@ static class Leftovers
     public static async Task EndAllAsync(string root)
     {
         // A supervisor that was told to end still wants to report it to a receiver that is gone: nobody is asked politely for long.
+        // A group goes as a whole: nginx's workers have written over what tells whose they are, and stay when only their master is killed.
+        var known = new HashSet<int>();
         for (var tries = 0; tries < 300; tries++)
         {
-            var processes = Of(root);
+            known.UnionWith(Of(root));
+            var processes = InGroupsOf(known);
+            known.UnionWith(processes);
             if (processes.Count == 0)
             {
                 return;
@@ -52,11 +56,31 @@ static class Leftovers
             .Where(id => id > 0 && id != System.Environment.ProcessId && Belongs(id, root))
             .ToList();
 
+    /// <summary>Those of them that live, and whoever is in a group that one of them leads.</summary>
+    static List<int> InGroupsOf(IReadOnlySet<int> leaders) =>
+        Directory.EnumerateDirectories("/proc")
+            .Select(directory => int.TryParse(Path.GetFileName(directory), out var id) ? id : 0)
+            .Where(id => id > 0 && id != System.Environment.ProcessId && StatOf(id) is [not "Z", _, var group, ..] && (leaders.Contains(id) || leaders.Contains(int.Parse(group))))
+            .ToList();
+
+    /// <summary>State, parent, group, …; empty when the process is gone.</summary>
+    static string[] StatOf(int process)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{process}/stat").Split(')')[^1].TrimStart().Split(' ');
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+    }
+
     static bool Belongs(int process, string root)
     {
         try
         {
-            if (File.ReadAllText($"/proc/{process}/stat").Split(')')[^1].TrimStart()[0] == 'Z')
+            if (StatOf(process) is ["Z", ..])
             {
                 return false; // ended; only its parent has not looked yet
             }
