@@ -172,19 +172,19 @@ public sealed class OthersBuildpacks(BuildingReceiver shared) : IClassFixture<Bu
     {
         await using var git = await GitClient.NewAsync(receiver, "no-toolchain");
         await git.WriteAsync("Procfile", Serve);
-        await git.WriteAsync("package.json", """{"dependencies": {"left-pad": "1.3.0"}}""");
-        await git.WriteAsync("pnpm-lock.yaml", "lockfileVersion: '9.0'\n");
-        await git.CommitAsync("With pnpm");
-        if (File.Exists("/usr/bin/pnpm") || File.Exists("/usr/local/bin/pnpm"))
+        await git.WriteAsync("build.gradle", "plugins { id 'java' }\n");
+        await git.CommitAsync("With Gradle");
+        if (File.Exists("/usr/bin/gradle"))
         {
-            Console.WriteLine("skipped: pnpm is on this machine");
+            Console.WriteLine("skipped: gradle is on this machine");
             return;
         }
 
         var push = await git.PushAsync();
 
+        var (missing, package) = File.Exists("/usr/bin/javac") ? ("gradle", "gradle") : ("javac", "default-jdk-headless");
         Assert.False(push.Accepted);
-        Assert.Contains(" !     pnpm is not on this machine, and pnpm-lock.yaml asks for it; on Debian: apt-get install npm, then: npm install -g pnpm", push.Remote);
+        Assert.Contains($" !     {missing} is not on this machine; on Debian: apt-get install {package}", push.Remote);
     }
 
     [Fact]
