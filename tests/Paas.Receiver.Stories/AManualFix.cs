@@ -176,6 +176,29 @@ public sealed class AManualFix(SshReceiver shared) : IClassFixture<SshReceiver>
     }
 
     [Fact]
+    public async Task A_rollback_brings_back_what_was_archived_when_somebody_wrote_into_the_kept_tree()
+    {
+        await using var git = await PushedAsync("touched");
+        await git.CommitFileAsync("other", "x\n");
+        Assert.True((await git.PushAsync()).Accepted);
+        var release = Path.Combine(receiver.Project("touched"), "deploy", "current");
+
+        // The file is the same one in both releases: who writes into the live one writes into the other.
+        await File.WriteAllTextAsync(Path.Combine(release, "VERSION"), "9\n");
+        var back = await CorpusCommand.RunAsync(receiver, "rollback", "touched", "--code-only");
+
+        Assert.True(back.Code == 0, back.Output + back.Error);
+        Assert.Contains("v1 was changed past the receiver: VERSION; it is unpacked from its archive again", back.Output + back.Error, StringComparison.Ordinal);
+        Assert.StartsWith("hello version 1 release v1", (await receiver.AskAsync("touched.localhost", "/plain")).Body, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(Path.Combine(receiver.Project("touched"), "build"), "*.tmp"));
+
+        // Nothing comes of it later either.
+        await git.CommitFileAsync("other", "y\n");
+        Assert.True((await git.PushAsync()).Accepted);
+        Assert.StartsWith("hello version 1 release v3", (await receiver.AskAsync("touched.localhost", "/plain")).Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_receiver_that_is_killed_in_a_fix_finds_it_at_its_next_start()
     {
         await using var alone = await ReceiverProcess.StartAsync();

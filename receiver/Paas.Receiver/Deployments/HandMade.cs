@@ -57,6 +57,8 @@ sealed class HandMade(
             return null;
         }
 
+        // The working copy's files are these very files, and git tells by size and second only whether they are what it wrote.
+        new GitRepository(release.Project.ProjectRepository, git).ForgetCheckout();
         var original = Path.Combine(release.Project.Build, deployment.Value + ".drift.tmp");
         try
         {

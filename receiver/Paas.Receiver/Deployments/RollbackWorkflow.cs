@@ -3,12 +3,15 @@ using Paas.Receiver.Git;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Runtimes;
+using Paas.Receiver.Storage;
 
 namespace Paas.Receiver.Deployments;
 
 /// <summary>A kept release again (R11.*): its code, its configuration and, unless told otherwise, the data as it left it. Builds nothing.</summary>
-sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Archivist archivist, Launches launches, ProjectHooks projectHooks, Bounces bounces, Fleet fleet, Visitors visitors, Journal journal, ReleaseImages images)
+sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Drift drift, Archivist archivist, Launches launches, ProjectHooks projectHooks, Bounces bounces, Fleet fleet, Visitors visitors, Journal journal, ReleaseImages images)
 {
+    const int MostNamed = 10;
+
     public async Task<Release> RunAsync(Run run, CancellationToken ct)
     {
         var target = TargetOf(run);
@@ -28,10 +31,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
         }
 
         var pillar = await launches.PillarAsync(target, ct);
-        foreach (var secret in pillar.Secrets)
-        {
-            run.Log.Mask(secret);
-        }
+        run.Log.Mask(pillar.Secrets);
 
         await StopBesideAsync(target);
         await bounces.OfRollback(target, dataFrom).ChangeOverAsync(bounces.Prepare(run, target, projectHooks.For(run, pillar), dataFrom), ct);
@@ -53,10 +53,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
         run.Log.Title($"Making {target} ({target.Commit[..8]}) the live release of {run.Project}");
         await MakeReadyAsync(run, target, ct);
         var pillar = await launches.PillarAsync(target, ct);
-        foreach (var secret in pillar.Secrets)
-        {
-            run.Log.Mask(secret);
-        }
+        run.Log.Mask(pillar.Secrets);
 
         await Bounces.ByHand.ChangeOverAsync(bounces.Prepare(run, target, projectHooks.For(run, pillar)), ct);
         return target;
@@ -66,7 +63,8 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
     async Task MakeReadyAsync(Run run, Release target, CancellationToken ct)
     {
         var isEdited = run.Old?.Mode == Mode.Editable;
-        if (isEdited || !Directory.Exists(target.Directory))
+        var isTouched = await IsTouchedAsync(run, target, ct);
+        if (isEdited || isTouched || !Directory.Exists(target.Directory))
         {
             await run.Steps.RunAsync(
                 Step.CheckOut,
@@ -75,6 +73,11 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
                     if (isEdited)
                     {
                         await new GitRepository(run.Project.ProjectRepository, git).CheckOutIfThereAsync(target.Commit, run.Project.Checkout, ct);
+                    }
+
+                    if (isTouched)
+                    {
+                        await UnpackAgainAsync(run, target, ct);
                     }
 
                     await UnpackIfGoneAsync(target, ct);
@@ -112,6 +115,49 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
     {
         var kept = string.Join(", ", all.Where(release => !release.Pruned));
         return kept.Length > 0 ? $"; kept are {kept}" : "";
+    }
+
+    /// <summary>
+    /// Whether the kept tree has to be exchanged for what its archive holds, since somebody wrote into it: files that do not differ from release to release are names of one file,
+    /// so whoever writes into the live one writes into them all.
+    /// </summary>
+    async Task<bool> IsTouchedAsync(Run run, Release release, CancellationToken ct)
+    {
+        if (await drift.FindAsync(release, ct) is not { Count: > 0 } touched)
+        {
+            return false;
+        }
+
+        var named = string.Join(", ", touched.Take(MostNamed).Select(path => Logs.LogStream.Harmless(path)));
+        if (fleet.Running(run.Project).Any(running => running == release.Id))
+        {
+            run.Log.Trouble($"{release} was changed past the receiver: {named}; it runs like that already and is left as it is");
+            return false;
+        }
+
+        if (release.ArchiveDigest is null || !File.Exists(release.ArchiveFile))
+        {
+            run.Log.Trouble($"{release} was changed past the receiver: {named}; its archive is gone, so it starts as it is");
+            return false;
+        }
+
+        run.Log.Trouble($"{release} was changed past the receiver: {named}; it is unpacked from its archive again");
+        return true;
+    }
+
+    /// <summary>Whatever happens meanwhile: there is the archive.</summary>
+    async Task UnpackAgainAsync(Run run, Release release, CancellationToken ct)
+    {
+        var aside = Path.Combine(run.Project.Build, run.Id.Value + ".touched.tmp");
+        AtomicFile.Rename(release.Directory, aside);
+        try
+        {
+            await UnpackIfGoneAsync(release, ct);
+        }
+        finally
+        {
+            DirectoryHandle.Delete(aside);
+        }
     }
 
     async Task UnpackIfGoneAsync(Release release, CancellationToken ct)

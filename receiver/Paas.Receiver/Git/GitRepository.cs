@@ -317,6 +317,15 @@ sealed class GitRepository(string path, GitProgram git)
         Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
+    /// <summary>The next check-out writes every file again, whatever is there: somebody may have written into them.</summary>
+    public void ForgetCheckout()
+    {
+        if (Exists)
+        {
+            File.Delete(System.IO.Path.Combine(path, "checkout.index"));
+        }
+    }
+
     /// <summary>A git that outlived the receiver that had started it goes on writing: nobody else uses this index, so whoever holds its lock is one.</summary>
     static async Task EndFormerAsync(string index)
     {
