@@ -50,10 +50,7 @@ sealed class CookingWorkflow(
         // What this very push ships as defaults counts for this very deployment.
         steps.LookAt("configuration");
         var pillar = await launches.PillarAsync(project, pillarCommit, draft.Directory, run.Request.Wishes, ct);
-        foreach (var secret in pillar.Secrets)
-        {
-            log.Mask(secret);
-        }
+        log.Mask(pillar.Secrets);
 
         var hooks = projectHooks.For(run, pillar);
         hooks.SayWhatIsLeftOut();
@@ -72,22 +69,10 @@ sealed class CookingWorkflow(
         }
 
         // 2.–3. The project's own hooks, else buildpacks, with the draft at `run`; what hooks make of `common` reaches those behind them.
-        await steps.RunAsync(Step.Configure, async () =>
-        {
-            await hooks.RunAsync(draft, "gather_variables", ct);
-            await hooks.RunAsync(draft, "pre_install", ct);
-            await hooks.RunAsync(draft, "configure", ct);
-        });
+        await steps.RunAsync(Step.Configure, () => hooks.ConfigureAsync(draft, ct));
         await steps.RunAsync(Step.Build, async () =>
         {
-            await hooks.RunAsync(draft, "build", ct);
-            if (hooks.Choice.Runs("build"))
-            {
-                await builder.CompileAsync(draft, plan, hooks.Common.Pillar, run.Request.Rebuild, log, ct);
-                await builder.RunScriptsAsync(draft, declared, hooks.Common.Pillar, run.Request.Rebuild, log, ct);
-            }
-
-            await hooks.RunAsync(draft, "post_build", ct);
+            await hooks.BuildAsync(draft, plan, declared, ct);
             await hooks.RunAsync(draft, "bundle", ct);
             builder.Finish(draft);
             DraftBuilder.Remember(draft, manifestPath, hooks.Common.Additions.Archives);
@@ -116,22 +101,7 @@ sealed class CookingWorkflow(
         });
 
         // 5. The archive is made from the sealed tree while the release starts.
-        using var bundling = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var bundle = steps.Alongside(Step.Bundle, () => deliverable.MakeAsync(release, draft.Digests, bundling.Token), new DropArchive(release.Id.Value));
-        try
-        {
-            await bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct);
-        }
-        catch
-        {
-            // The way back removes the archive: nobody may still be writing it then.
-            await bundling.CancelAsync();
-            await bundle.ContinueWith(_ => { }, TaskScheduler.Default);
-            throw;
-        }
-
-        // A deployment is complete only when its archive is durable; the release serves meanwhile.
-        var untidy = await Deliverable.UntidyAsync(bundle, log);
+        var untidy = await deliverable.MakeBesideAsync(run, release, draft.Digests, () => bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct), ct);
         if (builder.WritesElsewhere)
         {
             spares.Prepare(project, files, path);

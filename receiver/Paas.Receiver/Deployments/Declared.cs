@@ -11,10 +11,7 @@ static class Declared
     {
         var manifest = ManifestReader.Read(tree);
         RefuseWithout(manifest.Required, pillar);
-        foreach (var (_, secret) in launches.Defaults(run.Project, manifest).Where(variable => manifest.Generated.Contains(variable.Name)))
-        {
-            run.Log.Mask(secret);
-        }
+        run.Log.Mask(launches.Defaults(run.Project, manifest).Where(variable => manifest.Generated.Contains(variable.Name)).Select(variable => variable.Value));
 
         foreach (var notice in manifest.Notices)
         {

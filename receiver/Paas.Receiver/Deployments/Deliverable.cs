@@ -27,6 +27,28 @@ sealed class Deliverable(Bundler bundler, Signatures signatures, ReleaseStore re
     }
 
     /// <summary>
+    /// Makes it while the release starts. A deployment is complete only when its archive is durable; the release serves meanwhile. Returns what was left untidy, null when nothing was.
+    /// </summary>
+    public async Task<string?> MakeBesideAsync(Run run, Release release, FileDigests digests, Func<Task> changeOver, CancellationToken ct)
+    {
+        using var bundling = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var bundle = run.Steps.Alongside(Step.Bundle, () => MakeAsync(release, digests, bundling.Token), new DropArchive(release.Id.Value));
+        try
+        {
+            await changeOver();
+        }
+        catch
+        {
+            // The way back removes the archive: nobody may still be writing it then.
+            await bundling.CancelAsync();
+            await bundle.ContinueWith(_ => { }, TaskScheduler.Default);
+            throw;
+        }
+
+        return await UntidyAsync(bundle, run.Log);
+    }
+
+    /// <summary>
     /// The archives that the tree itself says it has (<see cref="Built.Archives"/>). The same tree gives the same bytes, so a promotion need not bring them along: they are made again of what was verified.
     /// </summary>
     /// <exception cref="Refusal">One would be empty.</exception>
@@ -49,7 +71,7 @@ sealed class Deliverable(Bundler bundler, Signatures signatures, ReleaseStore re
     public static string PartFile(Project project, ReleaseId id, string name) => Path.Combine(project.Releases, id.Value, $"{project.Name}.{name}.tar.zst");
 
     /// <summary>Null, and a line in the log, when it was made; else what went wrong: the release serves, and that its archive could not be made must not undo it.</summary>
-    public static async Task<string?> UntidyAsync(Task<Bundle> bundle, Logs.LogStream log)
+    static async Task<string?> UntidyAsync(Task<Bundle> bundle, Logs.LogStream log)
     {
         try
         {

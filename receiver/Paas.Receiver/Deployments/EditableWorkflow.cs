@@ -48,10 +48,7 @@ sealed class EditableWorkflow(
 
         steps.LookAt("configuration");
         var pillar = await launches.PillarAsync(project, pillarCommit, draft.Directory, run.Request.Wishes, ct);
-        foreach (var secret in pillar.Secrets)
-        {
-            log.Mask(secret);
-        }
+        log.Mask(pillar.Secrets);
 
         var hooks = projectHooks.For(run, pillar);
         hooks.SayWhatIsLeftOut();
@@ -62,22 +59,10 @@ sealed class EditableWorkflow(
         var plan = await builder.PlanAsync(draft, declared, pillar, run.Request.Rebuild, log, ct);
 
         // 2.–3. In place: what a build writes lies beside what people write.
-        await steps.RunAsync(Step.Configure, async () =>
-        {
-            await hooks.RunAsync(draft, "gather_variables", ct);
-            await hooks.RunAsync(draft, "pre_install", ct);
-            await hooks.RunAsync(draft, "configure", ct);
-        });
+        await steps.RunAsync(Step.Configure, () => hooks.ConfigureAsync(draft, ct));
         await steps.RunAsync(Step.Build, async () =>
         {
-            await hooks.RunAsync(draft, "build", ct);
-            if (hooks.Choice.Runs("build"))
-            {
-                await builder.CompileAsync(draft, plan, hooks.Common.Pillar, run.Request.Rebuild, log, ct);
-                await builder.RunScriptsAsync(draft, declared, hooks.Common.Pillar, run.Request.Rebuild, log, ct);
-            }
-
-            await hooks.RunAsync(draft, "post_build", ct);
+            await hooks.BuildAsync(draft, plan, declared, ct);
             builder.Finish(draft);
         });
         steps.LookAt("manifest");

@@ -76,10 +76,7 @@ sealed class FinalWorkflow(
 
         steps.LookAt("configuration");
         var pillar = await launches.PillarAsync(project, pillarCommit, draft.Directory, run.Request.Wishes, ct);
-        foreach (var secret in pillar.Secrets)
-        {
-            log.Mask(secret);
-        }
+        log.Mask(pillar.Secrets);
 
         // 3. What differs from one environment to another comes from the pillar and the environment's tags, before the seal; a build step is not even looked for.
         var hooks = projectHooks.For(run, pillar);
@@ -88,9 +85,7 @@ sealed class FinalWorkflow(
         draft.Platform = launches.WhileBuilding(draft, ManifestReader.Find(draft.Directory), releases.NextNumber(project));
         await steps.RunAsync(Step.Configure, async () =>
         {
-            await hooks.RunAsync(draft, "gather_variables", ct);
-            await hooks.RunAsync(draft, "pre_install", ct);
-            await hooks.RunAsync(draft, "configure", ct);
+            await hooks.ConfigureAsync(draft, ct);
             builder.Finish(draft);
         });
         steps.LookAt("manifest");

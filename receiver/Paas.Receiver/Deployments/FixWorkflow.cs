@@ -32,10 +32,7 @@ sealed class FixWorkflow(
         log.Title($"Deploying {live} of {project} with {patch} ({patch.Subject})");
         steps.LookAt("configuration");
         var pillar = await launches.PillarAsync(live, ct);
-        foreach (var secret in pillar.Secrets)
-        {
-            log.Mask(secret);
-        }
+        log.Mask(pillar.Secrets);
 
         // 1. Further names of the same files: git writes a file that it changes anew.
         var draft = new Draft(project, run.Id, live.Commit);
@@ -59,21 +56,7 @@ sealed class FixWorkflow(
         });
 
         // 5.
-        using var bundling = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var bundle = steps.Alongside(Step.Bundle, () => deliverable.MakeAsync(release, draft.Digests, bundling.Token), new DropArchive(release.Id.Value));
-        try
-        {
-            await bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct);
-        }
-        catch
-        {
-            // The way back removes the archive: nobody may still be writing it then.
-            await bundling.CancelAsync();
-            await bundle.ContinueWith(_ => { }, TaskScheduler.Default);
-            throw;
-        }
-
-        return (release, await Deliverable.UntidyAsync(bundle, log));
+        return (release, await deliverable.MakeBesideAsync(run, release, draft.Digests, () => bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct), ct));
     }
 
     /// <summary>What was fixed by hand in a release of the same commit, in the draft of another one. Returns what the draft holds then.</summary>

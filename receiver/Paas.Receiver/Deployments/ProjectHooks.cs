@@ -1,5 +1,6 @@
 using Paas.Receiver.Archives;
 using Paas.Receiver.Buildpacks;
+using Paas.Receiver.Manifests;
 using Paas.Receiver.Notifications;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
@@ -86,6 +87,29 @@ sealed class StepHooks(Launches launches, DraftBuilder builder, AdditionStore ad
         {
             run.Log.Trouble("without a backup the data cannot be brought back when this deployment fails");
         }
+    }
+
+    /// <summary>What a tree is given by its own code before it is built, in every mode.</summary>
+    /// <exception cref="Refusal">A step failed or took too long.</exception>
+    public async Task ConfigureAsync(Draft draft, CancellationToken ct)
+    {
+        await RunAsync(draft, "gather_variables", ct);
+        await RunAsync(draft, "pre_install", ct);
+        await RunAsync(draft, "configure", ct);
+    }
+
+    /// <summary>The tree's own steps around what its buildpacks and prepare commands do.</summary>
+    /// <exception cref="Refusal">A step failed or took too long.</exception>
+    public async Task BuildAsync(Draft draft, BuildPlan plan, Manifest? declared, CancellationToken ct)
+    {
+        await RunAsync(draft, "build", ct);
+        if (choice.Runs("build"))
+        {
+            await builder.CompileAsync(draft, plan, common.Pillar, run.Request.Rebuild, run.Log, ct);
+            await builder.RunScriptsAsync(draft, declared, common.Pillar, run.Request.Rebuild, run.Log, ct);
+        }
+
+        await RunAsync(draft, "post_build", ct);
     }
 
     /// <summary>Before a release is sealed: what the step writes becomes part of it.</summary>

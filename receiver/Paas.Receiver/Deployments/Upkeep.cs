@@ -17,10 +17,7 @@ sealed class Upkeep(ReleaseStore releases, Archivist archivist, Launches launche
     {
         var live = run.Old ?? throw new Refusal("nothing is deployed yet: push first");
         var pillar = await launches.PillarAsync(live, ct);
-        foreach (var secret in pillar.Secrets)
-        {
-            run.Log.Mask(secret);
-        }
+        run.Log.Mask(pillar.Secrets);
 
         var hooks = projectHooks.For(run, pillar);
         return run.Request.Kind switch

@@ -77,6 +77,15 @@ sealed class LogStream : IDisposable
         }
     }
 
+    /// <inheritdoc cref="Mask(string)"/>
+    public void Mask(IEnumerable<string> secrets)
+    {
+        foreach (var secret in secrets)
+        {
+            Mask(secret);
+        }
+    }
+
     /// <summary><c>-----> text</c>: a step begins.</summary>
     public void Title(string text) => Say("-----> ", text);
 
