@@ -1,6 +1,5 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
@@ -290,17 +289,7 @@ sealed partial class RegistryServer : IAsyncDisposable
         }
     }
 
-    bool IsOurs(int process)
-    {
-        try
-        {
-            return Encoding.UTF8.GetString(File.ReadAllBytes($"/proc/{process}/cmdline")).Contains(Configuration, StringComparison.Ordinal);
-        }
-        catch (IOException)
-        {
-            return false; // gone
-        }
-    }
+    bool IsOurs(int process) => CommandLines.Names(process, Configuration);
 
     static async Task<(int Code, string Said)> RunAsync(params string[] arguments)
     {

@@ -219,17 +219,8 @@ sealed class Instance : IInstance
 
     static int? SupervisorOf(string directory, string instance) => NumberIn(Path.Combine(directory, $"{instance}.pid"));
 
-    static bool IsSupervisor(int process, string directory)
-    {
-        try
-        {
-            return File.ReadAllText($"/proc/{process}/cmdline").Split('\0').Any(word => word == directory || word == ForeignSupervisor.FileIn(directory));
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
+    static bool IsSupervisor(int process, string directory) =>
+        CommandLines.Of(process).Any(word => word == directory || word == ForeignSupervisor.FileIn(directory));
 
     static int? ParentOf(int process)
     {

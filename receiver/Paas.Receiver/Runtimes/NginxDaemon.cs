@@ -164,7 +164,7 @@ sealed partial class NginxDaemon(string directory, Func<UnixUser?> user, TimePro
 
     string PidFile => Path.Combine(directory, "daemon");
 
-    string ErrorLog => Path.Combine(directory, "work", "error.log");
+    string ErrorLog => Path.Combine(directory, "var", "error.log");
 
     string LastWords() => File.Exists(ErrorLog) ? string.Join("; ", File.ReadLines(ErrorLog).TakeLast(3)) : "it left no word";
 
@@ -178,17 +178,7 @@ sealed partial class NginxDaemon(string directory, Func<UnixUser?> user, TimePro
         }
     }
 
-    bool IsOurs(int id)
-    {
-        try
-        {
-            return File.ReadAllText($"/proc/{id}/cmdline").Contains(directory + "/", StringComparison.Ordinal);
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
+    bool IsOurs(int id) => CommandLines.Names(id, directory + "/");
 
     async Task StartUnlessRunningAsync()
     {
@@ -206,12 +196,12 @@ sealed partial class NginxDaemon(string directory, Func<UnixUser?> user, TimePro
         // Empty at first: the sites' folders can only be shown to one that runs.
         WriteMain([]);
         var pid = $"nginx-{Guid.NewGuid():N}.pid";
-        var words = house.ToStart([program, "-e", $"{house.Seen}/work/error.log", "-p", $"{directory}/work/", "-c", $"{house.Seen}/conf/nginx.conf", "-g", $"pid {house.Seen}/work/{pid};"]);
+        var words = house.ToStart([program, "-e", $"{house.Seen}/var/error.log", "-p", $"{directory}/var/", "-c", $"{house.Seen}/conf/nginx.conf", "-g", $"pid {house.Seen}/var/{pid};"]);
         var started = await new Command(words[0], words[1..]) { OwnGroup = true }.RunAsync();
-        var written = Path.Combine(directory, "work", pid);
+        var written = Path.Combine(directory, "var", pid);
         if (started.ExitCode != 0 || !await UntilAsync(() => File.Exists(written) && new FileInfo(written).Length > 0))
         {
-            var log = Path.Combine(directory, "work", "start.log");
+            var log = Path.Combine(directory, "var", "start.log");
             throw new IOException($"nginx could not be started: {(File.Exists(log) ? string.Join("; ", File.ReadLines(log).TakeLast(3)) : started.Error.Trim())}; {LastWords()}");
         }
 
@@ -235,7 +225,7 @@ sealed partial class NginxDaemon(string directory, Func<UnixUser?> user, TimePro
         const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         const UnixFileMode Readable = Private | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
         Directory.CreateDirectory(directory, Private);
-        foreach (var part in (string[])["conf", "work", "house"])
+        foreach (var part in (string[])["conf", "var", "house"])
         {
             Directory.CreateDirectory(Path.Combine(directory, part));
             File.SetUnixFileMode(Path.Combine(directory, part), part == "conf" ? Readable : Private);
@@ -243,7 +233,7 @@ sealed partial class NginxDaemon(string directory, Func<UnixUser?> user, TimePro
 
         if (house.User is { } other)
         {
-            Ownership.Give(Path.Combine(directory, "work"), other.Number);
+            Ownership.Give(Path.Combine(directory, "var"), other.Number);
         }
     }
 
@@ -336,7 +326,7 @@ sealed partial class NginxDaemon(string directory, Func<UnixUser?> user, TimePro
     {
         var trial = Path.Combine(directory, "conf", "trial.conf");
         NginxFiles.Write(trial, NginxFiles.All(house.Seen, [id]));
-        string[] words = [.. house.Inside(process), .. house.Demoted(), Program!, "-t", "-q", "-e", "stderr", "-p", $"{directory}/work/", "-c", $"{house.Seen}/conf/trial.conf", "-g", $"pid {house.Seen}/work/trial.pid;"];
+        string[] words = [.. house.Inside(process), .. house.Demoted(), Program!, "-t", "-q", "-e", "stderr", "-p", $"{directory}/var/", "-c", $"{house.Seen}/conf/trial.conf", "-g", $"pid {house.Seen}/var/trial.pid;"];
         var verdict = await new Command(words[0], words[1..]).RunAsync();
         if (verdict.ExitCode != 0)
         {

@@ -19,8 +19,8 @@ static class NginxFiles
         worker_shutdown_timeout 300;
         events { worker_connections 4096; }
         http {
-            client_body_temp_path "{{seen}}/work/body"; proxy_temp_path "{{seen}}/work/proxy"; fastcgi_temp_path "{{seen}}/work/fastcgi";
-            uwsgi_temp_path "{{seen}}/work/uwsgi"; scgi_temp_path "{{seen}}/work/scgi";
+            client_body_temp_path "{{seen}}/var/body"; proxy_temp_path "{{seen}}/var/proxy"; fastcgi_temp_path "{{seen}}/var/fastcgi";
+            uwsgi_temp_path "{{seen}}/var/uwsgi"; scgi_temp_path "{{seen}}/var/scgi";
             include /etc/nginx/mime.types;
             default_type application/octet-stream;
             charset utf-8;

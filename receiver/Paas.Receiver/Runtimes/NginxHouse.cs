@@ -14,13 +14,13 @@ sealed record NginxHouse(string Directory, UnixUser? User)
     const string Covered = "/dev/shm";
 
     const string Begin = """
-        exec </dev/null >>"$1/work/start.log" 2>&1
+        exec </dev/null >>"$1/var/start.log" 2>&1
         set -e
         if [ -n "$2" ]; then
             mount -t tmpfs -o mode=0711,nosuid,nodev,noexec web "$2"
-            mkdir "$2/conf" "$2/work"
+            mkdir "$2/conf" "$2/var"
             mount --bind "$1/conf" "$2/conf"
-            mount --bind "$1/work" "$2/work"
+            mount --bind "$1/var" "$2/var"
         fi
         shift 2
         exec "$@"

@@ -130,17 +130,7 @@ sealed partial class SshDaemon(SshSettings settings, Keys keys, TimeProvider tim
         }
     }
 
-    bool IsOurs(int process)
-    {
-        try
-        {
-            return Encoding.UTF8.GetString(File.ReadAllBytes($"/proc/{process}/cmdline")).Contains(ConfigFile, StringComparison.Ordinal);
-        }
-        catch (IOException)
-        {
-            return false; // gone
-        }
-    }
+    bool IsOurs(int process) => CommandLines.Names(process, ConfigFile);
 
     async Task<int> RunAsync(CancellationToken stoppingToken)
     {
