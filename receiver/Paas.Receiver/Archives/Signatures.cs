@@ -23,7 +23,7 @@ sealed record Signature(string Key, string Value);
 /// <param name="trusted">Files with public keys in PEM, or directories of them.</param>
 sealed class Signatures(string stateDirectory, IReadOnlyList<string> trusted)
 {
-    readonly Lazy<ECDsa> own = new(() => OpenOrMake(Path.Combine(stateDirectory, "release-key.pem")));
+    readonly Lazy<ECDsa> own = new(() => KeyFile.OpenOrMake(Path.Combine(stateDirectory, "release-key.pem")));
 
     /// <summary>What the operators of other receivers trust.</summary>
     public string PublicKey => own.Value.ExportSubjectPublicKeyInfoPem() + "\n";
@@ -109,19 +109,4 @@ sealed class Signatures(string stateDirectory, IReadOnlyList<string> trusted)
     }
 
     static string IdOf(ECDsa key) => Convert.ToHexStringLower(SHA256.HashData(key.ExportSubjectPublicKeyInfo()))[..16];
-
-    static ECDsa OpenOrMake(string file)
-    {
-        var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        if (File.Exists(file))
-        {
-            key.ImportFromPem(File.ReadAllText(file));
-        }
-        else
-        {
-            AtomicFile.Write(file, key.ExportPkcs8PrivateKeyPem() + "\n");
-        }
-
-        return key;
-    }
 }

@@ -91,21 +91,7 @@ sealed partial class Renewals(AcmeSettings settings, string directory, Certifica
         }
     }
 
-    ECDsa AccountKey()
-    {
-        var file = Path.Combine(directory, "account");
-        var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        if (File.Exists(file))
-        {
-            key.ImportFromPem(File.ReadAllText(file));
-        }
-        else
-        {
-            AtomicFile.Write(file, key.ExportPkcs8PrivateKeyPem() + "\n");
-        }
-
-        return key;
-    }
+    ECDsa AccountKey() => KeyFile.OpenOrMake(Path.Combine(directory, "account"));
 
     HttpClient Client()
     {

@@ -8,8 +8,6 @@ namespace Paas.Receiver.Storage;
 /// </summary>
 sealed class FileDigests
 {
-    const int ReadAtOnce = 1 << 20;
-
     readonly Dictionary<(ulong Device, ulong Number), (long Size, long ModifiedNs, byte[] Digest)> known = [];
 
     public int Count => known.Count;
@@ -25,18 +23,10 @@ sealed class FileDigests
         }
 
         using var file = new FileStream(path, new FileStreamOptions { BufferSize = 0, Options = FileOptions.SequentialScan });
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var buffer = new byte[(int)Math.Clamp(inode.Size, 1, ReadAtOnce)];
-        var read = 0L;
-        for (var count = file.Read(buffer); count > 0; count = file.Read(buffer))
+        var digest = SHA256.HashData(file);
+        if (file.Position == inode.Size)
         {
-            hash.AppendData(buffer, 0, count);
-            read += count;
-        }
-
-        if (read == inode.Size)
-        {
-            known[(inode.Device, inode.Number)] = (inode.Size, inode.ModifiedNs, hash.GetHashAndReset());
+            known[(inode.Device, inode.Number)] = (inode.Size, inode.ModifiedNs, digest);
         }
     }
 
