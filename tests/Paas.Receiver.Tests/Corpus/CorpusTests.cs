@@ -6,24 +6,9 @@ using Xunit;
 
 namespace Paas.Corpus;
 
-public sealed class CorpusTests : IAsyncLifetime
+public sealed class CorpusTests : CorpusAtAStage
 {
-    readonly string home = Directory.CreateTempSubdirectory("corpus").FullName;
-    readonly Dictionary<string, string> variables = [];
-    ApiStage stage = null!;
-
-    public async Task InitializeAsync()
-    {
-        stage = await ApiStage.OpenAsync();
-        variables["PAAS_URL"] = stage.Url.ToString();
-        variables["PAAS_TOKEN"] = stage.OnlyHello;
-    }
-
-    public async Task DisposeAsync()
-    {
-        await stage.DisposeAsync();
-        Directory.Delete(home, recursive: true);
-    }
+    private protected override string TokenAt(ApiStage stage) => stage.OnlyHello;
 
     [Fact]
     public async Task Status_tells_what_a_project_is_doing()
@@ -218,22 +203,6 @@ public sealed class CorpusTests : IAsyncLifetime
         Assert.Equal(1, (await RunAsync("status", "nosuch/hello")).Code);
         Assert.Equal(1, (await RunAsync("status", "../../etc")).Code);
     }
-
-    async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
-    {
-        var (output, error) = (new StringWriter { NewLine = "\n" }, new StringWriter { NewLine = "\n" });
-        var code = await CommandLine.RunAsync(arguments, Around(output, error));
-        return (code, output.ToString(), error.ToString());
-    }
-
-    Surroundings Around(TextWriter output, TextWriter error) => new()
-    {
-        Out = output,
-        Error = error,
-        Directory = home,
-        Home = home,
-        Variable = name => variables.GetValueOrDefault(name),
-    };
 
     async Task GitAsync(params string[] arguments) => await new Command("git", arguments) { Directory = home }.With([new("HOME", home)]).OutputAsync();
 }

@@ -6,24 +6,9 @@ using Xunit;
 namespace Paas.Corpus;
 
 /// <summary>The verbs about people, and push, as somebody types them.</summary>
-public sealed class PeopleCommandTests : IAsyncLifetime
+public sealed class PeopleCommandTests : CorpusAtAStage
 {
-    readonly string home = Directory.CreateTempSubdirectory("corpus").FullName;
-    readonly Dictionary<string, string> variables = [];
-    ApiStage stage = null!;
-
-    public async Task InitializeAsync()
-    {
-        stage = await ApiStage.OpenAsync();
-        variables["PAAS_URL"] = stage.Url.ToString();
-        variables["PAAS_TOKEN"] = stage.Admin;
-    }
-
-    public async Task DisposeAsync()
-    {
-        await stage.DisposeAsync();
-        Directory.Delete(home, recursive: true);
-    }
+    private protected override string TokenAt(ApiStage stage) => stage.Admin;
 
     [Fact]
     public async Task A_user_is_made_given_a_role_a_token_and_a_key_and_taken_away()
@@ -129,15 +114,5 @@ public sealed class PeopleCommandTests : IAsyncLifetime
         }
 
         Assert.Equal(await File.ReadAllTextAsync(approved), text);
-    }
-
-    Task<(int Code, string Output, string Error)> RunAsync(params string[] args) => RunInAsync(home, args);
-
-    async Task<(int Code, string Output, string Error)> RunInAsync(string directory, params string[] args)
-    {
-        using var output = new StringWriter { NewLine = "\n" };
-        using var error = new StringWriter { NewLine = "\n" };
-        var code = await CommandLine.RunAsync(args, new Surroundings { Out = output, Error = error, Directory = directory, Home = home, Variable = variables.GetValueOrDefault });
-        return (code, output.ToString(), error.ToString());
     }
 }
