@@ -27,7 +27,7 @@ public sealed class ContainerStories(ContainingReceiver shared) : IClassFixture<
         Assert.True(push.Accepted, push.Text);
         Assert.Equal("contained version 2 release v2\n", await AskAsync("boxed", "plain"));
         Assert.Equal("2\n", await AskAsync("boxed", "count"));
-        Assert.Single(await ContainersAsync("boxed"));
+        await OneIsLeftAsync("boxed");
 
         // One that ends at once: nothing has changed for visitors.
         await git.CommitFileAsync("start", "#!/bin/sh\necho 'the settings do not make sense'\nexit 3\n");
@@ -41,7 +41,55 @@ public sealed class ContainerStories(ContainingReceiver shared) : IClassFixture<
         var (code, output, error) = await CorpusCommand.RunAsync(receiver, "rollback", "boxed", "v1");
         Assert.True(code == 0, output + error);
         Assert.Equal("contained version 1 release v1\n", await AskAsync("boxed", "plain"));
-        Assert.Single(await ContainersAsync("boxed"));
+        await OneIsLeftAsync("boxed");
+    }
+
+    [DockerFact]
+    public async Task A_container_that_is_slow_to_end_keeps_no_push_waiting_and_ends_though_the_receiver_is_killed_and_before_data_is_backed_up()
+    {
+        await using var git = await WithSampleAsync("slow-to-go");
+        await git.WriteAsync("app.json", """{"paas": {"run": "container", "strategy": "crossover"}}""");
+        await git.CommitFileAsync("start", """
+            #!/bin/sh
+            trap 'until [ -e "$PAAS_DATA_DIR/$PAAS_RELEASE.may-go" ]; do sleep 0.05; done; echo "$PAAS_RELEASE" >>"$PAAS_DATA_DIR/ended"; exit' TERM
+            httpd -f -p "0.0.0.0:$PORT" -h /app/www &
+            while :; do wait; done
+            """ + "\n");
+        await PushedAsync("1\n");
+        var first = Assert.Single(await ContainersAsync("slow-to-go")).Id;
+
+        await PushedAsync("2\n");
+        Assert.Equal("contained version 2 release v2\n", await AskAsync("slow-to-go", "plain"));
+        Assert.Contains(first, (await ContainersAsync("slow-to-go")).Select(one => one.Id));
+
+        // Killed meanwhile, the next one finishes it.
+        await receiver.KillAsync();
+        await MayGoAsync("v1");
+        await receiver.StartAgainAsync();
+        await OneIsLeftAsync("slow-to-go");
+        Assert.Equal("contained version 2 release v2\n", await AskAsync("slow-to-go", "plain"));
+
+        // What stops its project first waits for it: nobody writes any more when the data is backed up.
+        await PushedAsync("3\n");
+        await MayGoAsync("v3");
+        await git.WriteAsync("app.json", """{"paas": {"run": "container", "strategy": "downthenup"}}""");
+        var last = PushedAsync("4\n");
+        await Patience.UntilAsync(() => Ended().Contains("v3"), "v3 is stopped");
+        await MayGoAsync("v2");
+        await last;
+        var backup = Directory.GetDirectories(Path.Combine(receiver.Project("slow-to-go"), "archives")).Order().Last();
+        Assert.Equal(["v1", "v2", "v3"], (await File.ReadAllLinesAsync(Path.Combine(backup, "data", "ended"))).Order());
+
+        string[] Ended() => File.ReadAllLines(Path.Combine(receiver.Project("slow-to-go"), "data", "ended"));
+
+        async Task PushedAsync(string version)
+        {
+            await git.CommitFileAsync("VERSION", version);
+            var push = await git.PushAsync();
+            Assert.True(push.Accepted, push.Text);
+        }
+
+        Task MayGoAsync(string release) => File.WriteAllTextAsync(Path.Combine(receiver.Project("slow-to-go"), "data", $"{release}.may-go"), "");
     }
 
     [DockerFact]
@@ -183,6 +231,9 @@ public sealed class ContainerStories(ContainingReceiver shared) : IClassFixture<
         Assert.True(code == 0, error);
         Assert.Equal($"{receiver.Project("based")}/run\n", output);
     }
+
+    /// <summary>What visitors have left ends behind the push.</summary>
+    Task OneIsLeftAsync(string project) => Patience.UntilAsync(async () => (await ContainersAsync(project)).Count == 1, "one container is left");
 
     async Task<GitClient> WithSampleAsync(string project)
     {

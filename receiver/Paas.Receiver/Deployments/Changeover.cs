@@ -266,10 +266,14 @@ sealed class Changeover(
         }
 
         await Task.WhenAll(leaving, visitors.DrainAsync(old, limits.Stop));
-        await fleet.StopAsync(old.Project, old.Id);
-        if (!oldIsStopped)
+        if (ProjectHooks.Any(old.Directory, "post_stop"))
         {
-            await hooks.TryAsync(old, "post_stop", deployment, CancellationToken.None);
+            await fleet.StopAsync(old.Project, old.Id);
+            await (oldIsStopped ? Task.CompletedTask : hooks.TryAsync(old, "post_stop", deployment, CancellationToken.None));
+        }
+        else
+        {
+            await fleet.RetireAsync(old.Project, old.Id);
         }
 
         visitors.Forget(old.Project, old.Id);

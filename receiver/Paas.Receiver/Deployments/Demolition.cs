@@ -28,7 +28,7 @@ sealed partial class Demolition(
             await spares.StopAsync(project);
             await copies.StopAsync(project);
             visitors.Depart(project);
-            await Task.WhenAll(fleet.Running(project).Select(release => fleet.StopAsync(project, release)));
+            await fleet.StopAllAsync(project);
             RunView.Leave(project);
             Clear(projects.Remove(project));
         }

@@ -19,6 +19,7 @@ sealed partial class Fleet : IAsyncDisposable
     static readonly int AtOnce = System.Environment.ProcessorCount * 4;
 
     readonly ConcurrentDictionary<(string, ReleaseId), Crew> running = new();
+    readonly Retired retired = new();
     readonly Lock recruiting = new();
     readonly FleetSettings settings;
     readonly Nursery nursery;
@@ -139,12 +140,45 @@ sealed partial class Fleet : IAsyncDisposable
         return verdict;
     }
 
-    /// <summary>SIGTERM to each instance's group, SIGKILL after the stop timeout, also to what forked away. Returns when nothing is left. A release that does not run is no error.</summary>
+    /// <summary>
+    /// SIGTERM to each instance's group, SIGKILL after the stop timeout, also to what forked away. Returns when nothing is left, of releases that were retired before neither.
+    /// A release that does not run is no error.
+    /// </summary>
     public async Task StopAsync(Project project, ReleaseId release)
     {
+        var earlier = retired.GoneAsync(project);
         if (running.TryRemove((project.Key, release), out var crew))
         {
             await DismissAsync(crew.Slots);
+        }
+
+        await earlier;
+    }
+
+    /// <summary>The same for every release of a project.</summary>
+    public async Task StopAllAsync(Project project)
+    {
+        await Task.WhenAll(Running(project).Select(release => StopAsync(project, release)));
+        await retired.GoneAsync(project);
+    }
+
+    /// <summary>
+    /// The same for a release that visitors have left, but containers end behind whoever asks: their engine takes a tenth of a second for the quickest. One release of a project
+    /// at a time does, so that quick pushes never pile up what is slow to end. What is not over when the receiver ends, the next start finishes.
+    /// </summary>
+    public async Task RetireAsync(Project project, ReleaseId release)
+    {
+        await retired.GoneAsync(project);
+        if (running.TryRemove((project.Key, release), out var crew))
+        {
+            if (crew.Launch.Image is null)
+            {
+                await DismissAsync(crew.Slots);
+            }
+            else
+            {
+                retired.Add(project, crew.Slots, EndBehindAsync(project, crew.Slots));
+            }
         }
     }
 
@@ -429,6 +463,7 @@ sealed partial class Fleet : IAsyncDisposable
             }
         }
 
+        await retired.AbandonAsync();
         await nursery.ClearedAsync();
         await nginx.DisposeAsync();
     }
@@ -484,6 +519,19 @@ sealed partial class Fleet : IAsyncDisposable
         }
     }
 
+    async Task EndBehindAsync(Project project, Slot[] slots)
+    {
+        try
+        {
+            await DismissAsync(slots);
+        }
+        catch (Exception e)
+        {
+            // Nobody waits for it; the next start of the receiver finds what is left.
+            Log.NotRetired(logger, e, project.Key);
+        }
+    }
+
     void Tell(Slot slot) => Tell(() => Changed?.Invoke(slot.Launch.Project, slot.Launch.Release));
 
     void Tell(Slot slot, int? code, int times) =>
@@ -533,6 +581,9 @@ sealed partial class Fleet : IAsyncDisposable
 
         [LoggerMessage(2, LogLevel.Information, "{Project} {Type}.{Number} ended with {Code} while the receiver was away")]
         public static partial void EndedMeanwhile(ILogger logger, string project, string type, int number, int code);
+
+        [LoggerMessage(4, LogLevel.Warning, "{Project}: containers that visitors have left could not be ended")]
+        public static partial void NotRetired(ILogger logger, Exception exception, string project);
 
         [LoggerMessage(3, LogLevel.Error, "A listener to the fleet's events failed")]
         public static partial void ListenerFailed(ILogger logger, Exception exception);

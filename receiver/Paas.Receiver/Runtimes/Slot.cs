@@ -18,6 +18,7 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
     readonly TaskCompletionSource<Verdict> first = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly TaskCompletionSource<Verdict> firstEnd = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly TaskCompletionSource spawned = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly TaskCompletionSource letGo = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly Backoff backoff = new();
     readonly Lock gate = new();
     Task keeping = Task.CompletedTask;
@@ -74,11 +75,16 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
         await keeping;
     }
 
-    /// <summary>Lets go of the instance without touching it: the receiver ends, the application goes on (RT-13).</summary>
+    /// <summary>Lets go of the instance without touching it: the receiver ends, the application goes on (RT-13). One that is being stopped has been told to end; the next start sees to it.</summary>
     public async Task AbandonAsync()
     {
         abandoned = true;
-        await leaving.CancelAsync();
+        letGo.TrySetResult();
+        if (!leaving.IsCancellationRequested)
+        {
+            await leaving.CancelAsync();
+        }
+
         await keeping;
     }
 
@@ -153,7 +159,14 @@ sealed class Slot(Launch launch, ProcessType type, int number, Nursery nursery, 
         if (leaving.IsCancellationRequested || end.Verdict.Health == Health.Unwell)
         {
             Show(instance, healthy: false, null);
-            await instance.EndPolitelyAsync(launch.StopTimeout);
+            var ending = await Task.WhenAny(instance.EndPolitelyAsync(launch.StopTimeout), letGo.Task);
+            if (abandoned)
+            {
+                await Nursery.LetGoAsync(instance);
+                return end;
+            }
+
+            await ending;
         }
 
         if (!await instance.KillAsync())

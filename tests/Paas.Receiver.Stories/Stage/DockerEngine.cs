@@ -118,7 +118,7 @@ public sealed class ContainingReceiver : SharedReceiver, IAsyncLifetime
     {
         ["DOCKER_HOST"] = engine?.Address ?? "unix:///nonexistent/docker.sock",
         ["PAAS_START_TIMEOUT"] = "15",
-        ["PAAS_STOP_TIMEOUT"] = "3",
+        ["PAAS_STOP_TIMEOUT"] = "10",
         ["PAAS_KEEP_RELEASES"] = "1",
     };
 
