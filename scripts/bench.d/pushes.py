@@ -1,4 +1,4 @@
-"""scripts/bench a … e: pushes, cooking, rollback, a full house, many at once. Prints one table; says where a bar is missed."""
+"""scripts/bench a … i, l: pushes, cooking, rollback, a full house, many at once; the letters of modes.py. Prints one table; says where a bar is missed."""
 
 import collections
 import concurrent.futures
@@ -15,24 +15,9 @@ import time
 import uuid
 
 import engine as docker_engine
-from stage import CACHE, TOP, Disk, HttpBackend, Person, Receiver, own_start, run, until
-
-ROWS = []
-
-
-def row(what, ours, reference, bar, good):
-    ROWS.append((what, ours, reference, bar, "" if good is None else "ok" if good else "MISSED"))
-    print("  " + " | ".join(cell for cell in ROWS[-1] if cell), flush=True)
-
-
-def ms(seconds):
-    return f"{seconds * 1000:.0f} ms"
-
-
-def spread(values):
-    values = sorted(values)
-    return f"{ms(statistics.median(values))} ({ms(values[0])}…{ms(values[-1])})"
-
+import modes
+from figures import is_missed, medians, ms, row, spread, table
+from stage import Disk, HttpBackend, Person, Receiver, large_tree, own_start, run, until
 
 def serves(receiver, project, version):
     """True when the application's address answers with this version."""
@@ -70,8 +55,7 @@ def by_turns(person, remotes, times=20, warm=3, served=()):
 
 def steps(pushes):
     """The medians of what the receiver says that each step took."""
-    names = list(dict.fromkeys(name for pushed in pushes for name in pushed.steps()))
-    return " · ".join(f"{name} {statistics.median(pushed.steps().get(name, 0) for pushed in pushes):.0f}" for name in names)
+    return medians([pushed.steps() for pushed in pushes])
 
 
 def took(pushes):
@@ -107,19 +91,6 @@ def a_push_to_live():
         row("a    overhead of that", ms(over), "", "≤ 100 ms", over <= 0.100)
 
 
-def tree():
-    """The large application: an npm tree, made once and kept in .paas/bench."""
-    made = os.path.join(CACHE, "tree")
-    if not os.path.exists(os.path.join(made, ".complete")):
-        shutil.rmtree(made, ignore_errors=True)
-        shutil.copytree(os.path.join(TOP, "scripts", "bench.d", "tree"), made)
-        print("  fetching the npm tree …", flush=True)
-        run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=made)
-        with open(os.path.join(made, ".complete"), "w", encoding="ascii"):
-            pass
-    return made
-
-
 def size_of(person):
     """Files and bytes that a commit of everything holds."""
     names = person.git("ls-files", "-z").split("\0")[:-1]
@@ -128,7 +99,7 @@ def size_of(person):
 
 def b_cooking():
     """(b) 11,000 files, and one changed file."""
-    source = tree()
+    source = large_tree()
     with Receiver() as receiver, HttpBackend() as backend:
         receiver.start()
         person = Person(receiver.scratch, "big")
@@ -397,18 +368,11 @@ def l_containers(switches=200):
         row(f"l  failed requests during {switches} container switches", str(answers["failed"]), f"{answers['well']} answered", "0", answers["failed"] == 0)
 
 
-def table():
-    print(f"\nload average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores (figures of a busy machine say little)")
-    widths = [max(len(row[column]) for row in [("figure", "ours", "reference", "bar", "")] + ROWS) for column in range(5)]
-    for cells in [("figure", "ours", "reference", "bar", "")] + ROWS:
-        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip())
-
-
-ALL = {"a": a_push_to_live, "b": b_cooking, "c": c_rollback, "d": d_full_house, "e": e_many_at_once, "f": f_check_out, "l": l_containers}
+ALL = {"a": a_push_to_live, "b": b_cooking, "c": c_rollback, "d": d_full_house, "e": e_many_at_once, "f": f_check_out, **modes.ALL, "l": l_containers}
 os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
 for letter in sys.argv[1:]:
     print(f"{letter}: {ALL[letter].__doc__.strip()}", flush=True)
     with Disk():
         ALL[letter]()
 table()
-sys.exit(1 if any(row[4] == "MISSED" for row in ROWS) else 0)
+sys.exit(1 if is_missed() else 0)

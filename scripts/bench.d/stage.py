@@ -47,6 +47,19 @@ def until(what, limit=60.0, every=0.001):
     raise TimeoutError(f"not within {limit} seconds")
 
 
+def large_tree():
+    """The large application: an npm tree, made once and kept in .paas/bench."""
+    made = os.path.join(CACHE, "tree")
+    if not os.path.exists(os.path.join(made, ".complete")):
+        shutil.rmtree(made, ignore_errors=True)
+        shutil.copytree(os.path.join(TOP, "scripts", "bench.d", "tree"), made)
+        print("  fetching the npm tree …", flush=True)
+        run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=made)
+        with open(os.path.join(made, ".complete"), "w", encoding="ascii"):
+            pass
+    return made
+
+
 class Disk:
     """
     A new ext4 file system for everything that follows. For minutes ext4 looks at each file that was removed lately before it makes a new one (recently_deleted in
@@ -149,6 +162,18 @@ class Receiver:
         if status >= 400:
             raise RuntimeError(f"{method} {path}: {status} {body.decode(errors='replace')}")
         return json.loads(body) if body else None
+
+    def ended(self, accepted):
+        """Returns when a deployment has: its steps in milliseconds."""
+        self.ask("127.0.0.1", accepted["log"], headers={"Authorization": f"Bearer {self.token}"})  # ends when the deployment does
+        return self.steps_of(accepted["id"])
+
+    def steps_of(self, deployment):
+        """What each step of a deployment that went well took, in milliseconds."""
+        told = self.api("GET", f"/api/v1/deployments/{deployment}")
+        if told.get("outcome") not in ("live", "liveButUntidy", "done"):
+            raise RuntimeError(f"{told.get('kind')} ended {told.get('outcome')}: {told.get('failure')}")
+        return {step["name"]: step["milliseconds"] for step in told["steps"] if step.get("milliseconds") is not None}
 
     def remote(self, project):
         return f"http://admin:{self.token}@127.0.0.1:{self.port}/git/{project}.git"
