@@ -435,7 +435,7 @@ public sealed record PatchSummary
 
     public required string Commit { get; init; }
 
-    /// <summary><c>kept</c>: applied when the commit is deployed again; <c>aside</c>: only when it is asked for, or once a release with it was live; <c>drift</c>: found, made past the receiver; <c>dropped</c>.</summary>
+    /// <summary><c>kept</c>: applied when the commit is deployed again; <c>aside</c>: only when it is asked for, or once a release with it was live; <c>drift</c>: found, made past the receiver; <c>brought</c>: came along in an archive; <c>dropped</c>.</summary>
     public required string State { get; init; }
 
     public required string Subject { get; init; }

@@ -70,7 +70,7 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
     public IReadOnlyList<ReleaseSummary> ReleasesOf(Project project, string? commit, int most, int before)
     {
         var current = releases.CurrentId(project);
-        var (made, held) = (patches.List(project).ToLookup(patch => patch.Base), patches.ByRelease(project));
+        var (made, held) = (patches.List(project).Where(patch => patch.State != PatchState.Brought).ToLookup(patch => patch.Base), patches.ByRelease(project));
         return [.. releases.List(project, commit is null ? most : int.MaxValue, before).Where(release => commit is null || release.Commit == commit).Take(most).Select(release => Of(release, current) with { Patches = Numbers(made[release.Id]), Fixes = Numbers(held[release.Id.Value]) })];
     }
 

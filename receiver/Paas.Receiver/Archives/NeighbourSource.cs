@@ -5,7 +5,8 @@ using Paas.Receiver.Storage;
 namespace Paas.Receiver.Archives;
 
 /// <summary>An environment of this receiver: its archives are further names of the same files.</summary>
-sealed class NeighbourSource(ProjectStore projects, ReleaseStore releases, Environment environment) : IReleaseSource
+/// <param name="fits">Of what is on offer there, what may be taken; null is all.</param>
+sealed class NeighbourSource(ProjectStore projects, ReleaseStore releases, Environment environment, Func<Release, bool>? fits = null) : IReleaseSource
 {
     public string Name => environment.Name.Value;
 
@@ -35,7 +36,7 @@ sealed class NeighbourSource(ProjectStore projects, ReleaseStore releases, Envir
         return releases.List(project).FirstOrDefault(release =>
             release.IsOnOffer
             && (wanted.Commit is null ? wanted.Number is null ? release.Id == current : release.Number == wanted.Number : release.Commit == wanted.Commit)
-            && File.Exists(release.ArchiveFile));
+            && File.Exists(release.ArchiveFile) && fits?.Invoke(release) != false);
     }
 
     static Offer OfferOf(Release release) => new(

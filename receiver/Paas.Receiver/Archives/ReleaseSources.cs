@@ -17,10 +17,11 @@ sealed class ReleaseSources(ProjectStore projects, ReleaseStore releases)
     /// <summary>The newest release that fits, of the first source that has one.</summary>
     /// <param name="only">The one source that was asked for; null is the environment's own, and what the project itself has.</param>
     /// <param name="ownFirst">What the project itself has is as good as what others have.</param>
+    /// <param name="fits">Of what the project itself has, what may be taken.</param>
     /// <exception cref="Refusal">None has it; says where it was looked for and how to cook it.</exception>
-    public async Task<(IReleaseSource Source, Offer Offer)> FindAsync(Project project, WantedRelease wanted, string? only, bool ownFirst, CancellationToken ct)
+    public async Task<(IReleaseSource Source, Offer Offer)> FindAsync(Project project, WantedRelease wanted, string? only, bool ownFirst, Func<Release, bool> fits, CancellationToken ct)
     {
-        var sources = SourcesOf(project, only, ownFirst);
+        var sources = SourcesOf(project, only, ownFirst, fits);
         foreach (var source in sources)
         {
             if (await source.FindAsync(project.Name, wanted, ct) is { } offer)
@@ -31,13 +32,18 @@ sealed class ReleaseSources(ProjectStore projects, ReleaseStore releases)
             (source as IDisposable)?.Dispose();
         }
 
+        if (only is null && await new NeighbourSource(projects, releases, project.Environment).FindAsync(project.Name, wanted, ct) is { } passedOver)
+        {
+            throw new Refusal($"the only archive of {project.Name} for the {wanted} is that of {passedOver.Title}, and it holds a manual fix that is not wanted: corpus patches {project.Name}");
+        }
+
         var kitchens = sources.Where(source => source is not NeighbourSource || source.Name != project.Environment.Name.Value).Select(source => source.Name).ToList();
         throw new Refusal(kitchens.Count == 0
             ? $"there is no archive of {project.Name} for the {wanted}, and no environment of this receiver cooks any: make one (corpus init_env ENDPOINT staging), or say where archives come from (corpus change_env ENDPOINT {project.Environment.Name} --releases-from …)"
             : $"there is no archive of {project.Name} for the {wanted} in {string.Join(", ", kitchens)}: final mode builds nothing. Cook it first: push the same commit to {project.Name} there, then push here again");
     }
 
-    List<IReleaseSource> SourcesOf(Project project, string? only, bool ownFirst)
+    List<IReleaseSource> SourcesOf(Project project, string? only, bool ownFirst, Func<Release, bool> fits)
     {
         var environment = project.Environment;
         if (only is not null)
@@ -45,7 +51,7 @@ sealed class ReleaseSources(ProjectStore projects, ReleaseStore releases)
             return [Of(only, environment)];
         }
 
-        var own = new NeighbourSource(projects, releases, environment);
+        var own = new NeighbourSource(projects, releases, environment, fits);
         List<IReleaseSource> others = environment.ReleaseSource is { } configured
             ? [Of(configured, environment)]
             : [.. projects.Environments().Where(other => other.Mode == Mode.Cooking && other.Name != environment.Name).Select(other => new NeighbourSource(projects, releases, other))];

@@ -110,19 +110,33 @@ sealed class DraftBuilder
     /// <exception cref="Refusal">It does not apply; git's own words are in the log.</exception>
     public async Task<bool> PatchAsync(Draft draft, string label, string file, LogStream log, CancellationToken ct)
     {
-        const int HasIt = 3;
+        var code = await GitAppliesAsync(draft, label, file, keep: true, log.Output, ct);
+        return code == 0 || (code == HasIt ? false : throw new Refusal($"{label} does not apply (git apply ended with exit code {code})"));
+    }
+
+    /// <summary>True when the draft has all that a patch says.</summary>
+    /// <param name="label">A word for the scratch directory.</param>
+    public async Task<bool> HasPatchAsync(Draft draft, string label, string file, CancellationToken ct) => await GitAppliesAsync(draft, label, file, keep: false, _ => { }, ct) == HasIt;
+
+    const int HasIt = 3;
+
+    /// <summary>The exit code of <c>git apply</c> in a cage; <see cref="HasIt"/> when there was nothing to apply.</summary>
+    async Task<int> GitAppliesAsync(Draft draft, string label, string file, bool keep, Action<string> tell, CancellationToken ct)
+    {
         const string Apply = """
             git apply --check --reverse -- "$1" 2>/dev/null && exit 3
+            [ "$2" = keep ] || exit 1
             exec git apply --whitespace=nowarn -- "$1"
             """;
         var place = Directory.CreateDirectory(Path.Combine(draft.Scratch, label + ".in")).FullName;
         var copy = Path.Combine(place, "patch");
         File.Copy(file, copy);
         File.SetUnixFileMode(copy, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-        var code = await caged.RunAsync(
+        return await caged.RunAsync(
             draft,
-            new CagedStep(label, new Command("/bin/sh", "-c", Apply, "patch", copy))
+            new CagedStep(label, new Command("/bin/sh", "-c", Apply, "patch", copy, keep ? "keep" : "look"))
             {
+                Keep = keep,
                 Writable = [place],
                 Environment = new Dictionary<string, string>
                 {
@@ -131,8 +145,7 @@ sealed class DraftBuilder
                     ["GIT_CONFIG_GLOBAL"] = "/dev/null",
                 },
             },
-            log.Output, ct);
-        return code == 0 || (code == HasIt ? false : throw new Refusal($"{label} does not apply (git apply ended with exit code {code})"));
+            tell, ct);
     }
 
     /// <summary>The release will be read by this manifest, wherever it is unpacked.</summary>

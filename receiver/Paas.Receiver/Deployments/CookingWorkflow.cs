@@ -84,7 +84,9 @@ sealed class CookingWorkflow(
         });
 
         // 3'. What was fixed by hand in this very commit is not lost by deploying it again.
-        var fixedByHand = await fixes.ReplayAsync(run, draft, ct);
+        var (fixedByHand, _) = await fixes.ReplayAsync(run, draft, ct);
+        CarriedFixes.Forget(draft.Directory);
+        CarriedFixes.Add(draft.Directory, fixedByHand);
         steps.LookAt("manifest");
         var manifest = Declared.In(draft.Directory, run, pillar, launches);
         var types = hooks.Common.Additions.TypesWith(manifest.ProcessTypes);
@@ -130,6 +132,7 @@ sealed class CookingWorkflow(
             draft.Commit, path, (written, writing) => path.Length == 0 && builder.WritesElsewhere ? draft.FollowAsync(written, writing, ct) : Task.CompletedTask,
             release => draft.Fill(release, path, builder.WritesElsewhere, ct), ct);
         Built.Forget(draft.Directory);
+        CarriedFixes.Forget(draft.Directory);
         if (pillarCommit is not null && pillarCommit != pillarBefore)
         {
             await new GitRepository(draft.Project.PillarRepository, git).CheckOutAsync(pillarCommit, draft.Project.PillarCheckout, ct);

@@ -222,7 +222,7 @@ sealed partial class Deployer(
     {
         var request = run.Request;
         var isEdited = run.Old is { Mode: Mode.Editable };
-        await handMade.LookAsync(run, ct);
+        await handMade.LookAsync(run, unpacks: ModeOf(run) == Mode.Final, ct);
         if (request.Kind is DeploymentKind.Rollback or DeploymentKind.Current)
         {
             if (isEdited)

@@ -9,11 +9,11 @@ namespace Paas.Receiver.Deployments;
 
 /// <summary>Production (R7.3, R10.*): the archive that somebody else cooked, verified and unpacked. Nothing is ever built: the builder only runs the configure step.</summary>
 /// <remarks>
-/// 1 fetch · 2 checkout (unpack) · 3 configure · 4 seal · 6–17 the bounce. See docs/the-push.md; the numbers are the same.
+/// 1 fetch · 2 checkout (unpack) · 3 configure · 3' patch · 4 seal · 6–17 the bounce. See docs/the-push.md; the numbers are the same.
 /// </remarks>
 sealed class FinalWorkflow(
     ReleaseStore releases, ReleaseSources sources, Signatures signatures, Bundler bundler, GitProgram git, DraftBuilder builder, Launches launches, ProjectHooks projectHooks,
-    Bounces bounces, Journal journal, ReleaseImages images, PatchStore patches, Deliverable deliverable)
+    Bounces bounces, Journal journal, ReleaseImages images, PatchStore patches, FixWorkflow fixes, HandMade handMade, Deliverable deliverable)
 {
     /// <summary>Returns the release that serves, and what was left untidy in making it (null when nothing was).</summary>
     /// <param name="wanted">Of which release the archive is asked for.</param>
@@ -23,7 +23,7 @@ sealed class FinalWorkflow(
 
         // What cannot be had, and what nobody vouches for, is refused before anything is touched.
         run.Steps.LookAt("archive");
-        var (source, offer) = await sources.FindAsync(run.Project, wanted, run.Request.Wishes.Source, ownFirst: run.Request.Kind == DeploymentKind.Redeploy, ct);
+        var (source, offer) = await sources.FindAsync(run.Project, wanted, run.Request.Wishes.Source, ownFirst: run.Request.Kind == DeploymentKind.Redeploy, release => HoldsOnlyWhatIsWanted(run, release), ct);
         using var open = source as IDisposable;
         return await RunAsync(run, source, offer, pillarCommit, ct);
     }
@@ -88,6 +88,16 @@ sealed class FinalWorkflow(
             await hooks.ConfigureAsync(draft, ct);
             builder.Finish(draft);
         });
+
+        // 3'. What was fixed by hand here in this very commit is not lost by deploying it again: then it is an archive of its own.
+        var (fixedByHand, patched) = await fixes.ReplayAsync(run, draft, ct);
+        if (patched)
+        {
+            CarriedFixes.Add(draft.Directory, fixedByHand);
+            File.Delete(fetched);
+        }
+
+        await handMade.LookInAsync(run, draft, fixedByHand, ct);
         steps.LookAt("manifest");
         var manifest = Declared.In(draft.Directory, run, pillar, launches);
 
@@ -97,22 +107,41 @@ sealed class FinalWorkflow(
             var sealedRelease = releases.Seal(draft, pillarCommit, Mode.Final);
             journal.LeadsTo(run.Id, sealedRelease.Id, sealedRelease.Number);
             hooks.Keep(sealedRelease);
-            File.Move(fetched, sealedRelease.ArchiveFile);
+            patches.TakeIn(sealedRelease);
+            patches.Contain(sealedRelease, fixedByHand.Concat(releases.List(project).Where(other => other.ContentDigest == origin.ContentDigest && other.Id != sealedRelease.Id).SelectMany(patches.In)).DistinctBy(patch => patch.Id));
             if (offer.Image is { } saved && image is not null)
             {
                 File.Move(savedImage, sealedRelease.ImageFile);
                 releases.RecordImage(sealedRelease, saved.Digest, saved.Bytes);
             }
 
-            patches.Contain(sealedRelease, releases.List(project).Where(other => other.ContentDigest == origin.ContentDigest && other.Id != sealedRelease.Id).SelectMany(patches.In).DistinctBy(patch => patch.Id));
-            releases.RecordArchive(sealedRelease, origin.ContentDigest, origin.ArchiveDigest, offer.Bytes, offer.Signature.Value, offer.Signature.Key);
-            releases.RecordCheck(sealedRelease.Id, trouble: null); // the tree is what was unpacked from it
+            if (!patched)
+            {
+                File.Move(fetched, sealedRelease.ArchiveFile);
+                releases.RecordArchive(sealedRelease, origin.ContentDigest, origin.ArchiveDigest, offer.Bytes, offer.Signature.Value, offer.Signature.Key);
+                releases.RecordCheck(sealedRelease.Id, trouble: null); // the tree is what was unpacked from it
+            }
+
             return Task.FromResult(sealedRelease);
         });
 
-        await bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct);
-        return (release, run.Request.Kind is DeploymentKind.Promote or DeploymentKind.Import ? await FollowAsync(release, offer) : null);
+        Task ChangeOverAsync() => bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct);
+        string? untidy = null;
+        if (patched)
+        {
+            untidy = await deliverable.MakeBesideAsync(run, release, draft.Digests, ChangeOverAsync, ct);
+        }
+        else
+        {
+            await ChangeOverAsync();
+        }
+
+        return (release, untidy ?? (run.Request.Kind is DeploymentKind.Promote or DeploymentKind.Import ? await FollowAsync(release, offer) : null));
     }
+
+    /// <summary>Of the project's own archives, those without a fix that was given up, or that this deployment is to go without.</summary>
+    bool HoldsOnlyWhatIsWanted(Run run, Release release) =>
+        run.Request.Wishes.DiscardFixes ? patches.In(release).Count == 0 : patches.In(release).All(patch => patch.State != PatchState.Dropped);
 
     static Task<bool> FetchAsync(IReleaseSource source, Offer offer, string file, CancellationToken ct)
     {

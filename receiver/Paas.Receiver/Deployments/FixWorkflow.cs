@@ -40,6 +40,7 @@ sealed class FixWorkflow(
 
         // 3'.
         await ApplyAsync(run, draft, [patch], ct);
+        CarriedFixes.Add(draft.Directory, [.. patches.In(live), patch]);
         builder.Finish(draft);
         steps.LookAt("manifest");
         var manifest = Declared.In(draft.Directory, run, pillar, launches);
@@ -59,25 +60,30 @@ sealed class FixWorkflow(
         return (release, await deliverable.MakeBesideAsync(run, release, draft.Digests, () => bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct), ct));
     }
 
-    /// <summary>What was fixed by hand in a release of the same commit, in the draft of another one. Returns what the draft holds then.</summary>
+    /// <summary>What was fixed by hand in a release of the same commit, in the draft of another one. Returns what of it the draft holds then, and whether it had to be changed for that.</summary>
     /// <exception cref="Refusal">One does not apply to what was built now.</exception>
-    public async Task<IReadOnlyList<Patch>> ReplayAsync(Run run, Draft draft, CancellationToken ct)
+    public async Task<(IReadOnlyList<Patch> Held, bool Changed)> ReplayAsync(Run run, Draft draft, CancellationToken ct)
     {
         var kept = patches.Of(run.Project, draft.Commit);
         if (kept.Count == 0)
         {
-            return [];
+            return ([], false);
         }
 
         if (run.Request.Wishes.DiscardFixes)
         {
-            run.Log.Detail($"without {string.Join(", ", kept)}, as asked for");
-            return [];
+            var carried = CarriedFixes.Read(draft.Directory).Select(fix => fix.Id).ToHashSet(StringComparer.Ordinal);
+            foreach (var patch in kept)
+            {
+                run.Log.Detail(carried.Contains(patch.Origin.Value) ? $"{patch} is part of this archive: it stays" : $"without {patch}, as asked for");
+            }
+
+            return ([], false);
         }
 
-        await ApplyAsync(run, draft, kept, ct);
+        var changed = await ApplyAsync(run, draft, kept, ct);
         builder.Finish(draft);
-        return kept;
+        return (kept, changed);
     }
 
     /// <exception cref="Refusal">A release of that kind has no sealed tree that could be fixed.</exception>
@@ -94,8 +100,10 @@ sealed class FixWorkflow(
         }
     }
 
-    Task ApplyAsync(Run run, Draft draft, IReadOnlyList<Patch> wanted, CancellationToken ct) => run.Steps.RunAsync(Step.Patch, async () =>
+    /// <summary>True when any of them had to be.</summary>
+    Task<bool> ApplyAsync(Run run, Draft draft, IReadOnlyList<Patch> wanted, CancellationToken ct) => run.Steps.RunAsync(Step.Patch, async () =>
     {
+        var changed = false;
         foreach (var patch in wanted)
         {
             var anything = false;
@@ -113,7 +121,10 @@ sealed class FixWorkflow(
             }
 
             run.Log.Detail(anything ? $"{patch} is applied: {patch.Subject}" : $"{patch} is in it already");
+            changed |= anything;
         }
+
+        return changed;
     });
 
     /// <summary>Where git writes into the draft itself it needs files of its own.</summary>

@@ -1,4 +1,5 @@
 using Paas.Receiver.Archives;
+using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Git;
 using Paas.Receiver.Logs;
 using Paas.Receiver.Projects;
@@ -12,12 +13,13 @@ namespace Paas.Receiver.Deployments;
 /// configuration says <c>drift: refuse</c> the deployment is refused unless it was told to go on without (<c>-o discard-fixes</c>).
 /// </summary>
 sealed class HandMade(
-    PatchStore patches, PatchWriter writer, Drift drift, Bundler bundler, ChangeRecorder recorder, Launches launches, GitProgram git, TimeProvider time)
+    PatchStore patches, PatchWriter writer, DraftBuilder builder, Drift drift, Bundler bundler, ChangeRecorder recorder, Launches launches, GitProgram git, TimeProvider time)
 {
     const int MostNamed = 10;
 
+    /// <param name="unpacks">What is to come is known only once its archive is unpacked: then <see cref="LookInAsync"/> says what it does not hold.</param>
     /// <exception cref="Refusal">The configuration wants it so.</exception>
-    public async Task LookAsync(Run run, CancellationToken ct)
+    public async Task LookAsync(Run run, bool unpacks, CancellationToken ct)
     {
         if (run.Old is not { Mode: not Mode.Editable } old)
         {
@@ -31,9 +33,9 @@ sealed class HandMade(
         }
 
         var lost = new List<string>();
-        foreach (var patch in await NotInAsync(run, old, ct))
+        foreach (var patch in unpacks ? [] : await NotInAsync(run, old, ct))
         {
-            lost.Add($"{old} has a manual fix that this {Word(run.Request.Kind)} does not contain: {Named(patch.Files)} ({patch.Subject}); it is kept as {patch}: corpus patches {run.Project.Name} {patch.Number}");
+            lost.Add(NotContained(run, old, patch));
         }
 
         if (await FindDriftAsync(run.Id, old, ct) is { } found)
@@ -41,6 +43,35 @@ sealed class HandMade(
             lost.Add($"{old} was changed past the receiver: {Named(found.Files)}; it is kept as {found}: corpus patches {run.Project.Name} {found.Number}");
         }
 
+        await SayAsync(run, lost, ct);
+    }
+
+    /// <summary>The same of an archive that is unpacked, with what was applied to it again.</summary>
+    /// <param name="held">What of it is known to be there.</param>
+    /// <exception cref="Refusal">The configuration wants it so.</exception>
+    public async Task LookInAsync(Run run, Draft draft, IReadOnlyList<Patch> held, CancellationToken ct)
+    {
+        if (run.Old is not { Mode: not Mode.Editable } old)
+        {
+            return;
+        }
+
+        var carried = CarriedFixes.Read(draft.Directory).Select(fix => fix.Id).ToHashSet(StringComparer.Ordinal);
+        var lost = new List<string>();
+        foreach (var patch in patches.In(old).Where(patch => held.All(other => other.Id != patch.Id) && !carried.Contains(patch.Origin.Value)))
+        {
+            if (patch.Texts is not [var text, ..] || !await builder.HasPatchAsync(draft, $"held-{patch.Number}", text, ct))
+            {
+                lost.Add(NotContained(run, old, patch));
+            }
+        }
+
+        builder.Finish(draft);
+        await SayAsync(run, lost, ct);
+    }
+
+    async Task SayAsync(Run run, List<string> lost, CancellationToken ct)
+    {
         lost.ForEach(run.Log.Trouble);
         if (lost.Count > 0 && !run.Request.Wishes.DiscardFixes && run.Request.Kind is not (DeploymentKind.Fix or DeploymentKind.Rollback or DeploymentKind.Current) && await RefusesAsync(run, ct))
         {
@@ -88,14 +119,9 @@ sealed class HandMade(
     {
         var held = run.Request.Kind is DeploymentKind.Push or DeploymentKind.Mark or DeploymentKind.Promote or DeploymentKind.Import ? patches.In(old) : [];
         var commit = run.Request.NewCommit;
-        if (held.Count == 0 || (commit == old.Commit && old.Mode == Mode.Cooking))
-        {
-            return [];
-        }
-
         var repository = new GitRepository(run.Project.ProjectRepository, git);
         var missing = new List<Patch>();
-        foreach (var patch in held)
+        foreach (var patch in held.Where(patch => patch.State != PatchState.Kept || patch.Commit != commit))
         {
             if (commit is null || !repository.Exists || !await repository.HasAsync(commit, ct) || !File.Exists(patch.File)
                 || !await writer.IsContainedAsync(run.Project.ProjectRepository, commit, [patch.File], Path.Combine(run.Project.Build, run.Id.Value + ".held.tmp"), ct))
@@ -129,8 +155,11 @@ sealed class HandMade(
         }
     }
 
+    static string NotContained(Run run, Release old, Patch patch) =>
+        $"{old} has a manual fix that this {Word(run.Request.Kind)} does not contain: {Named(patch.Files)} ({patch.Subject}); it is kept as {patch}: corpus patches {run.Project.Name} {patch.Number}";
+
     static string Named(IReadOnlyList<string> files) =>
         string.Join(", ", files.Take(MostNamed).Select(file => LogStream.Harmless(file.Replace('\n', '?')))) + (files.Count > MostNamed ? $" and {files.Count - MostNamed} more" : "");
 
-    static string Word(DeploymentKind kind) => kind switch { DeploymentKind.Promote => "promotion", DeploymentKind.Import => "import", _ => "push" };
+    static string Word(DeploymentKind kind) => kind switch { DeploymentKind.Promote => "promotion", DeploymentKind.Import => "import", DeploymentKind.Redeploy => "redeployment", _ => "push" };
 }

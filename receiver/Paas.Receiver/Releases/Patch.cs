@@ -17,6 +17,9 @@ enum PatchState
     /// <summary>Found in a sealed tree, made by whoever got there past the receiver. Never applied by itself.</summary>
     Drift,
 
+    /// <summary>It came along in an archive that was fixed where it was made: part of that release, never applied by itself to another.</summary>
+    Brought,
+
     /// <summary>Somebody gave it up.</summary>
     Dropped,
 }
@@ -31,7 +34,10 @@ sealed record Patch
 
     public required ReleaseId Id { get; init; }
 
-    /// <summary>The release that it was made in.</summary>
+    /// <summary>The id that it got where it was made: its own, unless it came along in an archive.</summary>
+    public required ReleaseId Origin { get; init; }
+
+    /// <summary>The release that it was made in, or came along with.</summary>
     public required ReleaseId Base { get; init; }
 
     public required int BaseNumber { get; init; }

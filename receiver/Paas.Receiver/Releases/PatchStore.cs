@@ -75,6 +75,23 @@ sealed class PatchStore(Database database, TimeProvider time)
     public Patch Add(Release release, PatchState state, string subject, string by, IReadOnlyList<string> files, byte[]? text, byte[]? built) =>
         Keep(Insert(New(release, state, subject, by, files)), state, subject, files, text, built);
 
+    /// <summary>A release holds the fixes that its own tree tells of (R7.6): those that are not known here came along with it.</summary>
+    public void TakeIn(Release release)
+    {
+        foreach (var fix in CarriedFixes.Read(release.Directory))
+        {
+            var patch = Read(release.Project, "coalesce(origin, id) = @Id", new { fix.Id }).FirstOrDefault();
+            if (patch is null)
+            {
+                var (own, built) = CarriedFixes.TextsOf(release.Directory, fix);
+                var brought = New(release, PatchState.Brought, fix.Subject, fix.By, []) with { Origin = ReleaseId.TryParse(fix.Id)!, MadeAt = fix.MadeAt };
+                patch = Keep(Insert(brought), PatchState.Brought, fix.Subject, fix.Files, own, built);
+            }
+
+            Contain(release, [patch]);
+        }
+    }
+
     public void Mark(Patch patch, PatchState state) => database.Write("UPDATE patches SET state = @State WHERE id = @Id", new { State = state.ToString(), Id = patch.Id.Value });
 
     /// <summary>Nothing was changed: there is no such patch.</summary>
@@ -117,35 +134,41 @@ sealed class PatchStore(Database database, TimeProvider time)
     /// <summary>What a former run of the receiver left in the middle.</summary>
     public IReadOnlyList<Patch> LeftOpen(Project project) => [.. Read(project, "state = 'Open'", new { }).Where(patch => open.GetValueOrDefault(project.Key)?.Id != patch.Id)];
 
-    Patch New(Release release, PatchState state, string subject, string by, IReadOnlyList<string> files) => new()
+    Patch New(Release release, PatchState state, string subject, string by, IReadOnlyList<string> files)
     {
-        Project = release.Project,
-        Number = 0,
-        Id = ReleaseId.New(time),
-        Base = release.Id,
-        BaseNumber = release.Number,
-        Commit = release.Commit,
-        State = state,
-        Subject = subject,
-        By = by,
-        MadeAt = time.GetUtcNow(),
-        Files = files,
-    };
+        var id = ReleaseId.New(time);
+        return new Patch
+        {
+            Project = release.Project,
+            Number = 0,
+            Id = id,
+            Origin = id,
+            Base = release.Id,
+            BaseNumber = release.Number,
+            Commit = release.Commit,
+            State = state,
+            Subject = subject,
+            By = by,
+            MadeAt = time.GetUtcNow(),
+            Files = files,
+        };
+    }
 
     Patch Insert(Patch patch) => database.Write(connection => patch with
     {
         Number = Dapper.SqlMapper.ExecuteScalar<int>(
             connection,
             """
-            INSERT INTO patches (environment, project, number, id, base, base_number, commit_id, state, subject, made_by, made_at, files)
+            INSERT INTO patches (environment, project, number, id, base, base_number, commit_id, state, subject, made_by, made_at, files, origin)
             VALUES (@Environment, @Project, 1 + coalesce((SELECT max(number) FROM patches WHERE environment = @Environment AND project = @Project), 0),
-                @Id, @Base, @BaseNumber, @Commit, @State, @Subject, @By, @MadeAt, '[]') RETURNING number
+                @Id, @Base, @BaseNumber, @Commit, @State, @Subject, @By, @MadeAt, '[]', @Origin) RETURNING number
             """,
             new
             {
                 Environment = patch.Project.Environment.Name.Value,
                 Project = patch.Project.Name.Value,
                 Id = patch.Id.Value,
+                Origin = patch.Origin == patch.Id ? null : patch.Origin.Value,
                 Base = patch.Base.Value,
                 patch.BaseNumber,
                 patch.Commit,
@@ -185,7 +208,7 @@ sealed class PatchStore(Database database, TimeProvider time)
             $"""
             SELECT number AS Number, id AS Id, base AS Base, base_number AS BaseNumber, commit_id AS CommitId, CASE WHEN state = 'Aside' AND EXISTS (
                 SELECT 1 FROM patched_releases JOIN releases ON releases.id = patched_releases.release WHERE patched_releases.patch = patches.id AND releases.live_at IS NOT NULL)
-                THEN 'Kept' ELSE state END AS State, subject AS Subject, made_by AS MadeBy, made_at AS MadeAt, files AS Files
+                THEN 'Kept' ELSE state END AS State, subject AS Subject, made_by AS MadeBy, made_at AS MadeAt, files AS Files, origin AS Origin
             FROM patches WHERE environment = @Environment AND project = @Project AND {where} ORDER BY number
             """,
             all).Select(row => row.Patch(project))];
@@ -220,11 +243,14 @@ sealed class PatchStore(Database database, TimeProvider time)
 
         public string Files { get; set; } = "[]";
 
+        public string? Origin { get; set; }
+
         public Patch Patch(Project project) => new()
         {
             Project = project,
             Number = Number,
             Id = ReleaseId.TryParse(Id)!,
+            Origin = ReleaseId.TryParse(Origin ?? Id)!,
             Base = ReleaseId.TryParse(Base)!,
             BaseNumber = BaseNumber,
             Commit = CommitId,
