@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json;
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Containers;
+using Paas.Receiver.Manifests;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Notifications;
 using Paas.Receiver.Access;
@@ -262,6 +263,7 @@ sealed record ReceiverOptions
         Root = Root,
         Longest = BuildTimeout,
         Shelf = new BuildpackShelf([.. Buildpacks, Path.Combine(AppContext.BaseDirectory, "buildpacks")]),
+        Prepares = new PrepareShelf([.. Buildpacks, Path.Combine(AppContext.BaseDirectory, "buildpacks")]),
         Network = BuildNetwork,
         EnvironmentFile = BuildEnvironment,
         LargestCache = (long)BuildCache << 20,

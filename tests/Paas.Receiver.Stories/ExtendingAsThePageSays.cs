@@ -3,7 +3,7 @@ using Xunit;
 
 namespace Paas.Receiver;
 
-/// <summary>The example of <c>receiver/docs/extending.md</c>, taken from the page itself: a buildpack and a language with versions are a folder.</summary>
+/// <summary>The examples of <c>receiver/docs/extending.md</c>, taken from the page itself: a buildpack, a language with versions and a prepare command are a folder.</summary>
 public sealed class ExtendingAsThePageSays(ExtendingAsThePageSays.WithTools shared) : IClassFixture<ExtendingAsThePageSays.WithTools>
 {
     readonly ReceiverProcess receiver = shared.Receiver;
@@ -30,6 +30,34 @@ public sealed class ExtendingAsThePageSays(ExtendingAsThePageSays.WithTools shar
         Assert.Contains(".lua-version asks for lua 5.4; this machine has 5.1.5, 5.1.4", missing.Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_folder_is_a_new_prepare_command_of_manifests()
+    {
+        await using var git = await GitClient.NewAsync(receiver, "prepared");
+        await git.WriteAsync("manifest.yml", Manifest("{plugin: example.prepare.version, parameters: {file: version.txt, greeting: built from}}"));
+        await git.CommitAsync("Prepared by a command of the operator's");
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains("-----> Running prepare command 1 of 1 (example.prepare.version)", push.Text, StringComparison.Ordinal);
+        Assert.Equal($"built from {await git.HeadAsync()}\n", (await receiver.AskAsync("prepared.localhost", "/version.txt")).Body);
+
+        await git.CommitFileAsync("manifest.yml", Manifest("{plugin: example.prepare.version, parameters: {flie: version.txt}}"));
+        var wrong = await git.PushAsync();
+        Assert.False(wrong.Accepted);
+        Assert.Contains("parameters.flie: is not known here; did you mean 'file'?", wrong.Text, StringComparison.Ordinal);
+
+        await git.CommitFileAsync("manifest.yml", Manifest("{plugin: example.prepare.verse}"));
+        Assert.Contains("there is no plug-in 'example.prepare.verse' here; available: example.prepare.version, paasmaker.prepare.pythonpip, paasmaker.prepare.shell", (await git.PushAsync()).Text, StringComparison.Ordinal);
+
+        static string Manifest(string command) => $$$"""
+            manifest: {format: 1}
+            application: {name: prepared, prepare: {commands: [{{{command}}}]}}
+            instances:
+              - {name: web, runtime: {plugin: paasmaker.runtime.shell, version: 1, parameters: {launch_command: "/usr/bin/python3 -m http.server --bind 127.0.0.1 %(port)d"} } }
+            """;
+    }
+
     /// <summary>A machine with two versions of a language that nobody here knows: little programs that serve files.</summary>
     public sealed class WithTools : SharedReceiver, IDisposable
     {
@@ -51,18 +79,18 @@ public sealed class ExtendingAsThePageSays(ExtendingAsThePageSays.WithTools shar
 
         public void Dispose() => Directory.Delete(place, recursive: true);
 
-        /// <summary>The example: a path at the fourth column begins a file, what is further right goes on with it.</summary>
+        /// <summary>The examples: a path at the fourth column begins a file, what is further right goes on with it.</summary>
         void WriteThePage()
         {
             string? path = null;
             var content = "";
-            var example = File.ReadLines(Path.Combine(Places.Top, "receiver", "docs", "extending.md")).SkipWhile(line => !line.StartsWith("    tools/", StringComparison.Ordinal)).TakeWhile(line => line.StartsWith("    ", StringComparison.Ordinal));
-            foreach (var line in example.Append("    "))
+            foreach (var line in File.ReadLines(Path.Combine(Places.Top, "receiver", "docs", "extending.md")).Append("    "))
             {
-                var begins = line.Length > 4 && line[4] != ' ';
-                if ((begins || line.Length == 4) && path is not null)
+                var begins = line.StartsWith("    tools/", StringComparison.Ordinal);
+                if (path is not null && (begins || line.Length <= 4 || !line.StartsWith("    ", StringComparison.Ordinal)))
                 {
                     Write(path, content);
+                    path = null;
                 }
 
                 if (begins)
@@ -70,7 +98,7 @@ public sealed class ExtendingAsThePageSays(ExtendingAsThePageSays.WithTools shar
                     var words = line.Trim().Split(' ', 2, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
                     (path, content) = (words[0], words[1] + "\n");
                 }
-                else
+                else if (path is not null)
                 {
                     content += line.Trim() + "\n";
                 }

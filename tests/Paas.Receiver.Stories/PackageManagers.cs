@@ -110,6 +110,56 @@ public sealed class PackageManagers(BuildingReceiver shared) : IClassFixture<Bui
         Assert.Equal("from Java\n", (await receiver.AskAsync("mavened.localhost", "/")).Body);
     }
 
+    [Fact]
+    public async Task A_virtual_environment_of_a_manifest_is_made_once_for_the_same_requirements()
+    {
+        const string Wheel = "shop-1.0-py3-none-any.whl";
+        if (!BuildingReceiver.Has("python3") || !Directory.EnumerateDirectories("/usr/lib", "python3*").Any(python => Directory.Exists(Path.Combine(python, "ensurepip"))))
+        {
+            Console.WriteLine("not told here: python3-venv is not on this machine");
+            return;
+        }
+
+        await using var git = await GitClient.NewAsync(receiver, "piped-in");
+        await git.WriteAsync("manifest.yml", """
+            manifest: {format: 1}
+            application:
+              name: piped-in
+              prepare: {commands: [{plugin: paasmaker.prepare.pythonpip, parameters: {virtualenv_name: venv}}]}
+            instances:
+              - {name: web, runtime: {plugin: paasmaker.runtime.shell, version: 1, parameters: {launch_command: "venv/bin/python -m shop %(port)d"}}}
+            """);
+        await git.WriteAsync("requirements.txt", $"--no-index\n./{Wheel}\n");
+        var wheel = Path.Combine(git.Directory, Wheel);
+        await using (var archive = await System.IO.Compression.ZipFile.OpenAsync(wheel, System.IO.Compression.ZipArchiveMode.Create))
+        {
+            foreach (var (name, text) in new[]
+            {
+                ("shop.py", "import sys\nfrom http.server import *\nclass H(BaseHTTPRequestHandler):\n    def do_GET(self):\n        self.send_response(200)\n        self.end_headers()\n        self.wfile.write(sys.prefix.encode())\nHTTPServer(('127.0.0.1', int(sys.argv[1])), H).serve_forever()\n"),
+                ("shop-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: shop\nVersion: 1.0\n"),
+                ("shop-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+                ("shop-1.0.dist-info/RECORD", "shop.py,,\nshop-1.0.dist-info/METADATA,,\nshop-1.0.dist-info/WHEEL,,\nshop-1.0.dist-info/RECORD,,\n"),
+            })
+            {
+                await using var writer = new StreamWriter(await archive.CreateEntry(name).OpenAsync());
+                await writer.WriteAsync(text);
+            }
+        }
+
+        await git.CommitAsync("With its own wheel");
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains("-----> Running prepare command 1 of 1 (paasmaker.prepare.pythonpip)", push.Remote);
+        Assert.EndsWith("/run/venv", (await receiver.AskAsync("piped-in.localhost", "/")).Body);
+
+        await git.CommitFileAsync("README", "the same packages\n");
+        var second = await git.PushAsync();
+        Assert.True(second.Accepted, second.Text);
+        Assert.Contains("       requirements.txt is as it was", second.Remote);
+        Assert.EndsWith("/run/venv", (await receiver.AskAsync("piped-in.localhost", "/")).Body);
+    }
+
     async Task NodeAsync(string name, string manager, string lockFile, string content)
     {
         if (!BuildingReceiver.Has("node", "npm"))

@@ -1,3 +1,4 @@
+using Paas.Receiver.Manifests;
 using Paas.Receiver.Toolchains;
 
 namespace Paas.Receiver.Buildpacks;
@@ -12,6 +13,8 @@ sealed record BuildSettings
     public required TimeSpan Longest { get; init; }
 
     public BuildpackShelf Shelf { get; init; } = new([]);
+
+    public PrepareShelf Prepares { get; init; } = new([]);
 
     public ToolchainShelf Toolchains { get; init; } = new([], "", othersMustRead: false);
 

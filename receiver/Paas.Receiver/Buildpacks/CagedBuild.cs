@@ -216,6 +216,24 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
             Writable = [place.Shared],
         };
 
+    /// <summary>
+    /// Puts a prepare command where its build sees it: a copy of its folder, so that no build can change it for the next one, and a directory with a file for each of its
+    /// parameters. To be run with the place that is returned shared.
+    /// </summary>
+    /// <param name="label">A word for the scratch directory.</param>
+    public static (Command Command, string Place) PlaceOf(Draft draft, Prepare prepare, string label)
+    {
+        var place = Directory.CreateDirectory(Path.Combine(draft.Scratch, label)).FullName;
+        var (folder, parameters) = (Path.Combine(place, "command"), Directory.CreateDirectory(Path.Combine(place, "parameters")).FullName);
+        Copy(prepare.Command.Directory, folder);
+        foreach (var (name, text) in prepare.Parameters)
+        {
+            Write(Path.Combine(parameters, name), text);
+        }
+
+        return (new Command(Path.Combine(folder, "run"), Run, BuildCache.Of(draft.Project), parameters), place);
+    }
+
     async Task RefuseUnlessDoneAsync(int code, PlannedPack planned, Place place, string hint)
     {
         if (code == 0)
@@ -238,16 +256,21 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
         var directory = Directory.CreateDirectory(Path.Combine(draft.Scratch, "env"), Private).FullName;
         foreach (var (name, value) in configured)
         {
-            using var file = new FileStream(Path.Combine(directory, name), new FileStreamOptions
-            {
-                Mode = FileMode.Create,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            });
-            file.Write(Encoding.UTF8.GetBytes(value));
+            Write(Path.Combine(directory, name), value);
         }
 
         return directory;
+    }
+
+    static void Write(string path, string text)
+    {
+        using var file = new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.Create,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
+        file.Write(Encoding.UTF8.GetBytes(text));
     }
 
     /// <summary>Where a buildpack is while it builds: ours are copied, so that no build can change them for the next one.</summary>

@@ -29,6 +29,11 @@ sealed class DraftBuilder
     /// <summary>True when a build's writes land beside the draft, so that the draft may share its files.</summary>
     public bool WritesElsewhere => caged.WritesElsewhere;
 
+    /// <summary>What the tree declares, before it is built: null where it declares nothing.</summary>
+    /// <param name="manifestPath">Of a manifest with another name; null for the usual one.</param>
+    /// <exception cref="Refusal">It has mistakes, or names a prepare command that nobody here has.</exception>
+    public Manifest? Declared(Draft draft, string? manifestPath = null) => ManifestReader.Find(draft.Directory, manifestPath, settings.Prepares);
+
     /// <summary>Finds out who builds the draft. What its repository wants left out goes now, before anything is built.</summary>
     /// <exception cref="Refusal">It asks for what cannot be had.</exception>
     public async Task<BuildPlan> PlanAsync(Draft draft, Manifest? declared, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
@@ -93,15 +98,22 @@ sealed class DraftBuilder
         (built with { Toolchains = [.. plan.Toolchains.Where(one => one.Found.Bin is not null).Select(one => one.Wish.Toolchain)] }).Write(draft.Directory);
     }
 
-    /// <summary>Runs a manifest's prepare scripts in their order (PM-*, <c>paasmaker.prepare.shell</c>), as a build hook is run.</summary>
+    /// <summary>Runs what the tree declares to be run while it is built, in its order and as a build hook is run: a manifest's prepare commands (PM-45), an <c>app.json</c>'s <c>predeploy</c>.</summary>
     /// <exception cref="Refusal">One failed or took too long.</exception>
-    public async Task RunScriptsAsync(Draft draft, Manifest? declared, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
+    public async Task PrepareAsync(Draft draft, Manifest? declared, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct)
     {
-        var scripts = declared?.BuildCommands ?? [];
-        foreach (var (number, script) in scripts.Index())
+        foreach (var script in declared?.BuildCommands ?? [])
         {
-            log.Title($"Running prepare command {number + 1} of {scripts.Count}");
-            await RunOwnAsync(draft, $"prepare-{number + 1}", $"prepare command {number + 1}", new Command("/bin/bash", "-c", script), pillar, rebuild, log, ct, fetches: declared?.Application?.PrepareCommands[number].Name == Plugins.PipPrepare);
+            log.Title("Running predeploy of app.json");
+            await RunOwnAsync(draft, "predeploy", "predeploy of app.json", new Command("/bin/bash", "-c", script), pillar, rebuild, log, ct);
+        }
+
+        var prepares = declared?.Prepares ?? [];
+        foreach (var (number, prepare) in prepares.Index())
+        {
+            log.Title($"Running prepare command {number + 1} of {prepares.Count} ({prepare.Command.Name})");
+            var (command, place) = CagedBuild.PlaceOf(draft, prepare, $"prepare-{number + 1}.in");
+            await RunOwnAsync(draft, $"prepare-{number + 1}", $"prepare command {number + 1} ({prepare.Command.Name})", command, pillar, rebuild, log, ct, fetches: prepare.Command.FetchesDependencies, place);
         }
     }
 
@@ -169,7 +181,7 @@ sealed class DraftBuilder
         }
     }
 
-    async Task RunOwnAsync(Draft draft, string step, string what, Command command, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct, bool fetches = false)
+    async Task RunOwnAsync(Draft draft, string step, string what, Command command, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct, bool fetches = false, string? place = null)
     {
         var network = caged.MayReachOut(fetches, draft.Wishes);
         var variables = new Dictionary<string, string>(draft.Wishes.Environment);
@@ -179,7 +191,7 @@ sealed class DraftBuilder
         }
 
         var signs = new NetworkSigns(log.Output);
-        var code = await caged.RunAsync(draft, new CagedStep(step, command) { Environment = variables, Network = network, Anew = rebuild }, signs.Tell, ct);
+        var code = await caged.RunAsync(draft, new CagedStep(step, command) { Environment = variables, Network = network, Anew = rebuild, Writable = place is null ? [] : [place] }, signs.Tell, ct);
         if (code != 0)
         {
             throw new Refusal(code == CagedRun.TookTooLong

@@ -59,13 +59,13 @@ sealed class CookingWorkflow(
 
         // What cannot run is said before anything else is done; a build may still make what declares it.
         var manifestPath = ManifestPath(run, pillar);
-        var declared = ManifestReader.Find(draft.Directory, manifestPath);
+        var declared = builder.Declared(draft, manifestPath);
         draft.Platform = launches.WhileBuilding(draft, declared, releases.NextNumber(project));
         var contained = await images.IsWantedAsync(draft, declared, pillar, run.Old is { } live && Directory.Exists(live.Directory) ? ManifestReader.Find(live.Directory) : null, log, ct);
         var plan = contained && !ImageBuilder.BuildsTree(draft, declared) ? new BuildPlan { Wishes = draft.Wishes } : await builder.PlanAsync(draft, declared, pillar, run.Request.Rebuild, log, ct);
         if (!contained && plan.Packs.Count == 0 && !ProjectHooks.Any(draft.Directory, ProjectHooks.BeforeSeal))
         {
-            declared = ManifestReader.Read(draft.Directory, manifestPath);
+            declared ??= ManifestReader.Read(draft.Directory, manifestPath);
         }
 
         // 2.–3. The project's own hooks, else buildpacks, with the draft at `run`; what hooks make of `common` reaches those behind them.

@@ -1,6 +1,5 @@
 using Paas.Receiver.Buildpacks;
 using Paas.Receiver.Git;
-using Paas.Receiver.Manifests;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
 using Paas.Receiver.Runtimes;
@@ -54,7 +53,7 @@ sealed class EditableWorkflow(
         hooks.SayWhatIsLeftOut();
         hooks.Common.Tell("commit", draft.Commit);
         steps.LookAt("manifest");
-        var declared = ManifestReader.Find(draft.Directory);
+        var declared = builder.Declared(draft);
         draft.Platform = launches.WhileBuilding(draft, declared, releases.NextNumber(project));
         var plan = await builder.PlanAsync(draft, declared, pillar, run.Request.Rebuild, log, ct);
 

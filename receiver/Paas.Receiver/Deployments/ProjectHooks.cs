@@ -106,7 +106,7 @@ sealed class StepHooks(Launches launches, DraftBuilder builder, AdditionStore ad
         if (choice.Runs("build"))
         {
             await builder.CompileAsync(draft, plan, common.Pillar, run.Request.Rebuild, run.Log, ct);
-            await builder.RunScriptsAsync(draft, declared, common.Pillar, run.Request.Rebuild, run.Log, ct);
+            await builder.PrepareAsync(draft, declared, common.Pillar, run.Request.Rebuild, run.Log, ct);
         }
 
         await RunAsync(draft, "post_build", ct);

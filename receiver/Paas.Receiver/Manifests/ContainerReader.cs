@@ -44,7 +44,7 @@ static partial class ContainerReader
             return name;
         }
 
-        int? Optional(string key, int least, int most) => section.Has(key) ? section.Number(key, least, least, most) : null;
+        int? Optional(string key, int least, int most) => section.Take(key) is null ? null : section.Number(key, least, least, most);
     }
 
     [GeneratedRegex(@"\A(?:[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,254})?(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[a-f0-9]{64})?\z(?<!\A)", RegexOptions.None, 1000)]

@@ -130,7 +130,7 @@ sealed class Fields(Mapping mapping, string path, Mistakes mistakes)
     {
         foreach (var entry in mapping.Entries.Where(entry => !known.Contains(entry.Key, StringComparer.Ordinal)))
         {
-            mistakes.Add(entry.Line, PathOf(entry.Key), $"is not known here{Nearest.Hint(entry.Key, known)}");
+            mistakes.Add(entry.Line, PathOf(entry.Key), $"is not known here{(Nearest.Hint(entry.Key, known) is { Length: > 0 } hint ? hint : $"; there are: {string.Join(", ", known.Distinct().Order(StringComparer.Ordinal))}")}");
         }
     }
 

@@ -15,8 +15,11 @@ sealed record Manifest
     /// <summary>A Procfile's <c>release:</c>: a shell line that runs in the new release before it starts. No process type.</summary>
     public string? ReleaseCommand { get; init; }
 
-    /// <summary>Bash scripts to run in the tree while it is built, in order; each stops at its first failing command (<c>paasmaker.prepare.shell</c>).</summary>
+    /// <summary>Bash lines to run in the tree while it is built, in order (an <c>app.json</c>'s <c>predeploy</c>).</summary>
     public IReadOnlyList<string> BuildCommands { get; init; } = [];
+
+    /// <summary>A <c>manifest.yml</c>'s prepare commands, in order, as they were found on the shelf it was read with; without one there are none.</summary>
+    public IReadOnlyList<Prepare> Prepares { get; init; } = [];
 
     /// <summary>What its <c>paas</c> section says of the build.</summary>
     public BuildSection Build { get; init; } = new([], null);
@@ -168,6 +171,9 @@ sealed record Application
 /// <param name="Label">What the manifest calls this use; may be empty.</param>
 /// <param name="Parameters">An object.</param>
 sealed record Plugin(string Name, string? Version, string Label, JsonElement Parameters);
+
+/// <summary>A prepare command with what this manifest gives it: each parameter as the text of its file.</summary>
+sealed record Prepare(PrepareCommand Command, IReadOnlyDictionary<string, string> Parameters);
 
 /// <summary>One entry of <c>instances</c>.</summary>
 sealed record InstanceType

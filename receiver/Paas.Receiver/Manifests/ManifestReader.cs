@@ -14,19 +14,20 @@ static class ManifestReader
 
     /// <param name="directory">The checked-out tree. Nothing outside it is read.</param>
     /// <param name="otherPath">Read this file, relative to the tree, instead of <c>manifest.yml</c>.</param>
+    /// <param name="prepares">The prepare commands that it may name, where it is about to be built.</param>
     /// <exception cref="Refusal">There is nothing to run, or the files have mistakes.</exception>
-    public static Manifest Read(string directory, string? otherPath = null) => Find(directory, otherPath) ?? throw NothingToRun(directory);
+    public static Manifest Read(string directory, string? otherPath = null, PrepareShelf? prepares = null) => Find(directory, otherPath, prepares) ?? throw NothingToRun(directory);
 
     /// <summary>Null when the repository declares nothing at all, so that somebody else may say what to run.</summary>
     /// <exception cref="Refusal">The files have mistakes, or the other path leads nowhere.</exception>
-    public static Manifest? Find(string directory, string? otherPath = null)
+    public static Manifest? Find(string directory, string? otherPath = null, PrepareShelf? prepares = null)
     {
         var built = Built.Read(directory);
         otherPath ??= built.Manifest;
         var manifest = ProjectFile.Read(directory, otherPath ?? Paasmaker);
         if (manifest is not null)
         {
-            return WithDefaults(Parse(manifest), built);
+            return WithDefaults(Parse(manifest, prepares), built);
         }
 
         if (otherPath is not null)
@@ -51,7 +52,7 @@ static class ManifestReader
 
     /// <summary>The manifest in this text.</summary>
     /// <exception cref="Refusal">It has mistakes.</exception>
-    public static Manifest Parse(ProjectFile file)
+    public static Manifest Parse(ProjectFile file, PrepareShelf? prepares = null)
     {
         var mistakes = new Mistakes(file.Name);
         var root = Yaml.Parse(file.Text, mistakes);
@@ -60,7 +61,7 @@ static class ManifestReader
             mistakes.Add(1, "", "is empty");
         }
 
-        var manifest = root is null ? null : new PaasmakerSchema(mistakes).Read(root, file.Name);
+        var manifest = root is null ? null : new PaasmakerSchema(mistakes, prepares).Read(root, file.Name);
         mistakes.Throw();
         return manifest!;
     }

@@ -4,7 +4,8 @@ using Paas.Receiver.Projects;
 namespace Paas.Receiver.Manifests;
 
 /// <summary>Paasmaker's <c>manifest.yml</c> (reference 2.1, 2.2), strictly: unknown keys are mistakes everywhere but in tags and parameters.</summary>
-sealed class PaasmakerSchema(Mistakes mistakes)
+/// <param name="prepares">The prepare commands that may be named; null where a tree has been built already and it no longer matters.</param>
+sealed class PaasmakerSchema(Mistakes mistakes, PrepareShelf? prepares = null)
 {
     // A character of the private use area stands for the port while a launch command is taken apart.
     const char Port = '\uE000';
@@ -60,7 +61,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         {
             Source = source,
             ProcessTypes = [.. instances.Select(instance => new ProcessType(instance.Type.Name, instance.Command, instance.Type.Quantity, Web: !instance.Type.Standalone, instance.Type.Exclusive) { Toolchain = ToolchainOf(instance.Type.Runtime) })],
-            BuildCommands = [.. prepare.Select(use => use.Script)],
+            Prepares = [.. prepare.Select(one => one.Prepare).OfType<Prepare>()],
             Build = paas.Build,
             Run = paas.Run,
             SharesWebServer = paas.SharesWebServer,
@@ -82,7 +83,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         };
     }
 
-    (string Name, Mapping Tags, Plugin? PrepareRuntime, List<(Plugin Use, string Script)> Prepare) Application(Fields? application)
+    (string Name, Mapping Tags, Plugin? PrepareRuntime, List<(Plugin Use, Prepare? Prepare)> Prepare) Application(Fields? application)
     {
         if (application is null)
         {
@@ -97,7 +98,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
 
         var tags = application.Free("tags");
         Plugin? runtime = null;
-        List<(Plugin, string)> commands = [];
+        List<(Plugin, Prepare?)> commands = [];
         if (application.Section("prepare") is { } prepare)
         {
             if (prepare.Section("runtime") is { } section)
@@ -107,7 +108,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
                 section.NoOthers();
             }
 
-            commands = [.. prepare.Sections("commands").Select(command => (Used(command, Plugins.Prepares), Script(command)))];
+            commands = [.. prepare.Sections("commands").Select(Prepared)];
             prepare.NoOthers();
         }
 
@@ -254,8 +255,21 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         return null;
     }
 
+    (Plugin Use, Prepare? Prepare) Prepared(Fields section)
+    {
+        var use = Use(section, versionRequired: null);
+        section.NoOthers();
+        if (prepares is null)
+        {
+            return (use, null);
+        }
+
+        Available(section, use, "", prepares.Names);
+        return prepares.Find(use.Name) is { } command && Parameters(section) is { } parameters ? (use, new Prepare(command, command.Check(parameters, mistakes))) : (use, null);
+    }
+
     /// <summary>The use of a command plug-in with all its keys.</summary>
-    Plugin Used(Fields section, string[] available)
+    Plugin Used(Fields section, IReadOnlyList<string> available)
     {
         var use = Use(section, versionRequired: null);
         section.NoOthers();
@@ -288,7 +302,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         return name;
     }
 
-    static void Available(Fields section, Plugin? use, string kind, string[] available, string key = "plugin")
+    static void Available(Fields section, Plugin? use, string kind, IReadOnlyList<string> available, string key = "plugin")
     {
         if (use is { Name.Length: > 0 } && !available.Contains(use.Name, StringComparer.Ordinal))
         {
@@ -306,12 +320,9 @@ sealed class PaasmakerSchema(Mistakes mistakes)
             return "";
         }
 
-        switch ((section.Take("plugin") as Scalar)?.Text)
+        if ((section.Take("plugin") as Scalar)?.Text == Plugins.LinkerStartup)
         {
-            case Plugins.PipPrepare:
-                return PipScript(parameters);
-            case Plugins.LinkerStartup:
-                return LinkerScript(parameters);
+            return LinkerScript(parameters);
         }
 
         var commands = parameters.List("commands", required: true)
@@ -326,36 +337,6 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         }
     }
 
-    /// <summary>Reference 2.2: a virtual environment of the requirements, kept by what the requirements say.</summary>
-    string PipScript(Fields parameters)
-    {
-        var environment = parameters.Text("virtualenv_name", required: true) ?? "";
-        var requirements = parameters.Text("requirements_name") ?? "requirements.txt";
-        RefuseUnlessInside(parameters, "virtualenv_name", environment);
-        RefuseUnlessInside(parameters, "requirements_name", requirements);
-        parameters.NoOthers();
-        return $"environment={ShellWords.Quote(environment)} requirements={ShellWords.Quote(requirements)}\n" + """
-            set -o errexit -o pipefail
-            export PIP_CACHE_DIR=$PAAS_CACHE_DIR/pip PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
-            kept=$PAAS_CACHE_DIR/pythonpip/$({ python3 --version; echo "$environment"; cat -- "$requirements"; } | sha256sum | cut -c 1-32)
-            if [ ! -d "$kept" ]; then
-                python3 -m venv "$environment"
-                "$environment/bin/python" -m pip install -q -r "$requirements"
-                mkdir -p "${kept%/*}"
-                rm -rf "$kept.new"
-                cp -a --reflink=auto "$environment" "$kept.new"
-                mv "$kept.new" "$kept"
-            else
-                echo "$requirements is as it was"
-                rm -rf "$environment"
-                mkdir -p "$(dirname "$environment")"
-                cp -a --reflink=auto "$kept" "$environment"
-                touch "$kept"
-            fi
-
-            """;
-    }
-
     /// <summary>Reference 2.2: directories of the tree become links into the one directory service; what the tree ships is copied over what is there.</summary>
     string LinkerScript(Fields parameters)
     {
@@ -363,7 +344,7 @@ sealed class PaasmakerSchema(Mistakes mistakes)
         parameters.NoOthers();
         foreach (var (text, line, path) in directories)
         {
-            if (!IsInside(text))
+            if (!TreePath.IsInside(text))
             {
                 mistakes.Add(line, path, $"{Mistakes.Quote(text)} is not a directory inside the application");
             }
@@ -389,14 +370,11 @@ sealed class PaasmakerSchema(Mistakes mistakes)
 
     readonly List<(int Line, string Path)> linkers = [];
 
-    static bool IsInside(string path) =>
-        path.Length is > 0 and <= 1000 && path[0] is not '/' and not '-' && !path.Any(char.IsControl) && path.TrimEnd('/').Split('/').All(part => part is not ("" or "." or ".."));
-
     static void RefuseUnlessInside(Fields parameters, string key, string path)
     {
-        if (path.Length > 0 && path != "." && !IsInside(path))
+        if (path.Length > 0 && path != "." && !TreePath.IsInside(path))
         {
-            parameters.Mistake(key, $"{Mistakes.Quote(path)} is not a path inside the application");
+            parameters.Mistake(key, TreePath.Refused(path));
         }
     }
 

@@ -1,6 +1,6 @@
 namespace Paas.Receiver.Manifests;
 
-/// <summary>The plug-ins that a <c>manifest.yml</c> can name (reference 2.2); others are refused with a list of these (PM-08, PM-09).</summary>
+/// <summary>The plug-ins that a <c>manifest.yml</c> can name (reference 2.2); others are refused with a list of these (PM-08, PM-09). Prepare commands are folders: <see cref="PrepareShelf"/>.</summary>
 static class Plugins
 {
     public const string ShellRuntime = "paasmaker.runtime.shell";
@@ -9,15 +9,12 @@ static class Plugins
     public const string PythonRuntime = "paasmaker.runtime.python";
     public const string PhpRuntime = "paasmaker.runtime.php";
     public const string StaticRuntime = "paasmaker.runtime.static";
-    public const string ShellPrepare = "paasmaker.prepare.shell";
-    public const string PipPrepare = "paasmaker.prepare.pythonpip";
     public const string ShellStartup = "paasmaker.startup.shell";
     public const string LinkerStartup = "paasmaker.startup.filesystemlinker";
     public const string ParametersService = "paasmaker.service.parameters";
     public const string FilesystemService = "paasmaker.service.filesystem";
 
     public static readonly string[] Runtimes = [ShellRuntime, NodeRuntime, RubyRuntime, PythonRuntime, PhpRuntime, StaticRuntime];
-    public static readonly string[] Prepares = [ShellPrepare, PipPrepare];
     public static readonly string[] Startups = [ShellStartup, LinkerStartup];
     public static readonly string[] Services = [ParametersService, FilesystemService];
 

@@ -76,7 +76,7 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
         Assert.Equal([2, 1], manifest.ProcessTypes.Select(type => type.Quantity));
         Assert.Equal([true, false], manifest.ProcessTypes.Select(type => type.Web));
         Assert.Equal("python worker.py '100%'", manifest.ProcessTypes[1].Command);
-        Assert.Equal("set -o errexit -o xtrace -o pipefail\necho built > prepare.txt\nfalse\n", Assert.Single(manifest.BuildCommands));
+        Assert.Equal("echo built > prepare.txt\nfalse\n", Assert.Single(manifest.Prepares).Parameters["commands"]);
         Assert.Equal(Strategy.DownThenUp, manifest.Strategy);
         Assert.Equal(new HealthCheck("/up", TimeSpan.FromSeconds(7)), manifest.Health);
         var application = manifest.Application!;
@@ -197,6 +197,11 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
     [InlineData("name: web", "name: [web]", "a text was expected, not a list")]
     [InlineData("name: foo.com", "name: {}", "a text was expected, not a mapping")]
     [InlineData("format: 1", "format: ", "manifest.format: is missing")]
+    [InlineData("name: foo.com", "name: foo.com\n  prepare: {commands: [{plugin: paasmaker.prepare.rake}]}", "there is no plug-in 'paasmaker.prepare.rake' here; available: paasmaker.prepare.pythonpip, paasmaker.prepare.shell")]
+    [InlineData("name: foo.com", "name: foo.com\n  prepare: {commands: [{plugin: paasmaker.prepare.shell}]}", "application.prepare.commands.0.parameters.commands: is missing")]
+    [InlineData("name: foo.com", "name: foo.com\n  prepare: {commands: [{plugin: paasmaker.prepare.shell, parameters: {commands: [{a: b}]}}]}", "commands.0: a text was expected, not a mapping")]
+    [InlineData("name: foo.com", "name: foo.com\n  prepare: {commands: [{plugin: paasmaker.prepare.pythonpip, parameters: {virtualenv_name: ../v}}]}", "'../v' is not a path inside the application")]
+    [InlineData("name: foo.com", "name: foo.com\n  unknown: 1", "application.unknown: is not known here; there are: name, prepare, tags")]
     [InlineData("  - name: web", "  - quantity: 2\n    hostnames: [a b]\n    crons: [{runspec: x, uri: y}]\n    name: web", "not five fields")]
     public void A_wrong_value_is_named(string right, string wrong, string expected)
     {
@@ -547,7 +552,7 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
         }));
     }
 
-    static Manifest Parse(string text) => ManifestReader.Parse(new ProjectFile("manifest.yml", text));
+    static Manifest Parse(string text) => ManifestReader.Parse(new ProjectFile("manifest.yml", text), PrepareShelfTests.Ours);
 
     static string Refused(string text) => Assert.Throws<Refusal>(() => Parse(text)).Message;
 
