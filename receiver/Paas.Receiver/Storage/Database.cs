@@ -50,15 +50,24 @@ sealed class Database : IDisposable
         return database;
     }
 
-    /// <summary>Runs one or more statements in one durable transaction.</summary>
+    /// <summary>Runs one or more statements in one durable transaction; when one fails, none of them was made, and the next transaction is as good as any.</summary>
     public T Write<T>(Func<IDbConnection, T> work)
     {
         lock (writing)
         {
-            using var transaction = writer.BeginTransaction();
-            var result = work(writer);
-            transaction.Commit();
-            return result;
+            TakeBack(); // what an earlier one could not
+            Execute(writer, "BEGIN IMMEDIATE");
+            try
+            {
+                var result = work(writer);
+                Execute(writer, "COMMIT");
+                return result;
+            }
+            catch
+            {
+                TakeBack();
+                throw;
+            }
         }
     }
 
@@ -128,13 +137,20 @@ sealed class Database : IDisposable
         {
             using var reader = new StreamReader(assembly.GetManifestResourceStream(script)!);
             var sql = reader.ReadToEnd();
-            lock (writing)
+            Write(_ =>
             {
-                using var transaction = writer.BeginTransaction();
                 Execute(writer, sql);
-                writer.Execute("INSERT INTO schema_scripts (name) VALUES (@script)", new { script });
-                transaction.Commit();
-            }
+                return writer.Execute("INSERT INTO schema_scripts (name) VALUES (@script)", new { script });
+            });
+        }
+    }
+
+    // On a full disk SQLite takes a transaction back by itself. SqliteTransaction would not know, fail at taking it back again, and let the connection begin no other one for ever.
+    void TakeBack()
+    {
+        if (SQLitePCL.raw.sqlite3_get_autocommit(writer.Handle!) == 0)
+        {
+            Execute(writer, "ROLLBACK");
         }
     }
 
