@@ -142,6 +142,36 @@ public sealed class AManualFix(SshReceiver shared) : IClassFixture<SshReceiver>
         Assert.Empty(Directory.GetDirectories(Path.Combine(receiver.Project("nothing"), "build"), "*.fix"));
     }
 
+    [Theory]
+    [InlineData("asked-d", "d", 0, "v2 is live", "kept", "hello version 7 ")]
+    [InlineData("asked-k", "", 9, "Kept as fix 1 of v1 and not deployed", "aside", "hello version 1 ")]
+    [InlineData("asked-g", "g", 9, "fix 1 is given up", "dropped", "hello version 1 ")]
+    public async Task A_command_that_fails_in_a_terminal_asks_what_is_to_come_of_its_changes(string project, string answer, int code, string told, string state, string page)
+    {
+        var ssh = await shared.ClientAsync("\"user\":\"admin\"");
+        await using var git = await PushedAsync(project);
+        await using var terminal = ssh.Command(["-tt"], "fix", project, "--", "sh", "-c", "'echo 7 >VERSION; exit 9'").Start();
+        var complained = terminal.ReadAllAsync(terminal.Error);
+        var (said, buffer) = (new StringBuilder(), new byte[4096]);
+        while (!said.ToString().Contains("[d/K/g] ", StringComparison.Ordinal) && await terminal.Output.ReadAsync(buffer) is > 0 and var read)
+        {
+            said.Append(Encoding.UTF8.GetString(buffer, 0, read));
+        }
+
+        // It is shown and durable before anybody is asked.
+        Assert.Contains("+7", said.ToString(), StringComparison.Ordinal);
+        Assert.Contains("The shell ended with 9", said.ToString(), StringComparison.Ordinal);
+        Assert.Contains("aside", (await CorpusCommand.RunAsync(receiver, "patches", project)).Output, StringComparison.Ordinal);
+        await terminal.Input.WriteAsync(Encoding.ASCII.GetBytes(answer + "\n"));
+        await terminal.Input.FlushAsync();
+        said.Append(await terminal.ReadAllAsync(terminal.Output));
+
+        Assert.True(await terminal.WaitAsync() == code, said + await complained + receiver.Output);
+        Assert.Contains(told, said.ToString(), StringComparison.Ordinal);
+        Assert.Contains(state, (await CorpusCommand.RunAsync(receiver, "patches", project)).Output, StringComparison.Ordinal);
+        Assert.StartsWith(page, (await receiver.AskAsync($"{project}.localhost", "/plain")).Body, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task What_somebody_wrote_into_a_sealed_release_is_seen_said_and_kept()
     {

@@ -64,7 +64,9 @@ sealed partial class ManualFixes(
         bool deploy;
         try
         {
+            Faults.At("record", "before");
             var (changes, texts) = await RecordAsync(fix.Patch, fix.Release, wish, CancellationToken.None);
+            Faults.At("record", "after");
             foreach (var line in changes.LeftOut)
             {
                 await TrySayAsync(() => visitor.Say($" !     {line}"));
@@ -80,6 +82,7 @@ sealed partial class ManualFixes(
 
             // Durable before anybody is asked anything.
             kept = Keep(fix.Patch, wish, changes, texts, wish.NoDeploy && code == 0 ? PatchState.Kept : PatchState.Aside);
+            Faults.At("keep", "after");
             await Cage.RemoveAsync(fix.Patch.Scratch);
             await TrySayAsync(() => ShowAsync(texts, kept, visitor));
             deploy = code == 0 && !wish.NoDeploy;
@@ -131,11 +134,15 @@ sealed partial class ManualFixes(
     /// <summary>Start-up: shells of a former run are gone, what they wrote is kept.</summary>
     public async Task RecoverAsync(CancellationToken ct)
     {
-        foreach (var patch in projects.List().SelectMany(patches.LeftOpen))
+        foreach (var patch in projects.List().SelectMany(project => patches.LeftOpen(project).Concat(patches.List(project).Where(patch => Directory.Exists(patch.Scratch)))))
         {
             try
             {
-                if (!Directory.Exists(patch.Scratch))
+                if (patch.State != PatchState.Open)
+                {
+                    await Cage.RemoveAsync(patch.Scratch); // its text is durable
+                }
+                else if (!Directory.Exists(patch.Scratch))
                 {
                     patches.Forget(patch);
                 }
