@@ -186,7 +186,8 @@ public sealed record InstanceSummary
 
 /// <summary>An archive of a part of a release.</summary>
 /// <param name="Digest">SHA-256 of the file.</param>
-public sealed record ArchivePartSummary(string Name, string Digest, long Bytes);
+/// <param name="Trouble">What was wrong with it when it was read again; such an archive is not handed over.</param>
+public sealed record ArchivePartSummary(string Name, string Digest, long Bytes, string? Trouble = null);
 
 /// <summary>A sealed release.</summary>
 public sealed record ReleaseSummary
@@ -222,7 +223,7 @@ public sealed record ReleaseSummary
     /// <summary>When its archive was read again and held against what was sealed; null when it was not yet.</summary>
     public DateTimeOffset? CheckedAt { get; init; }
 
-    /// <summary>What was wrong with it then; such an archive is not handed over.</summary>
+    /// <summary>What was wrong with it, or with that of its image; such an archive is not handed over.</summary>
     public string? ArchiveTrouble { get; init; }
 
     public string? ArchiveDigest { get; init; }

@@ -83,6 +83,42 @@ public sealed class ArchivesMadeElsewhere
             Directory.EnumerateFileSystemEntries(Path.Combine(receiver.Project("shop"), "build")), path => path.EndsWith(".sent", StringComparison.Ordinal) || path.EndsWith(".imported", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task An_import_that_is_killed_anywhere_leaves_nothing_and_the_next_one_works()
+    {
+        await using var receiver = await ReceiverProcess.StartAsync(new Dictionary<string, string> { ["PAAS_SETTLE"] = "0" });
+        var files = Places.NewScratch("archives");
+        var zip = Path.Combine(files, "shop.zip");
+        await new Command("python3", "-c", "import zipfile; z = zipfile.ZipFile('shop.zip', 'w'); z.writestr('Procfile', 'web: exec python3 -m http.server $PORT'); z.writestr('page', 'imported')") { Directory = files }.OutputAsync();
+        var imported = 0;
+        foreach (var moment in new[] { "import:before", "import:after", "seal:after" })
+        {
+            receiver.Arm($"kill:{moment}");
+            var asking = CorpusCommand.RunAsync(receiver, "import", "shop", zip);
+            Assert.Equal(137, await receiver.ExitAsync());
+            receiver.Arm(null);
+
+            await receiver.StartAgainAsync();
+
+            Assert.Equal(1, (await asking).Code);
+            var project = receiver.Project("shop");
+            await Patience.UntilAsync(() => Left(project).Count == imported, $"{moment}: nothing is left but {imported} releases: {string.Join(", ", Left(project))}");
+            var (code, output, error) = await CorpusCommand.RunAsync(receiver, "import", "shop", zip);
+            Assert.True(code == 0, $"{moment}: {output}{error}");
+            Assert.Equal(++imported, Left(project).Count);
+        }
+
+        Assert.Equal(0, (await CorpusCommand.RunAsync(receiver, "import", "shop", zip, "--deploy")).Code);
+        Assert.Equal("imported", (await receiver.AskAsync("shop.localhost", "/page")).Body);
+
+        // Everything that imports leave anywhere in a project; its caches and what it had aside for looking at are no part of them.
+        static List<string> Left(string project) =>
+        [
+            .. new[] { "build", "deploy", "releases" }.Select(place => Path.Combine(project, place)).Where(Directory.Exists).SelectMany(Directory.EnumerateFileSystemEntries)
+                .Where(path => Path.GetFileName(path) is not ("cache" or "patches")).Select(path => Path.GetRelativePath(project, path)),
+        ];
+    }
+
     static async Task<JsonElement> ReleaseAsync(ReceiverProcess receiver, string environment, int number)
     {
         using var release = JsonDocument.Parse((await receiver.AskApiAsync(HttpMethod.Get, $"api/v1/projects/{environment}/shop/releases/{number}")).Body);

@@ -28,6 +28,7 @@ static class ReleaseEndpoints
         api.MapGet(Place + "/{number:int}/archive", (string environment, string project, int number, HttpContext context, Desk desk, ReleaseStore releases) =>
         {
             var release = Known(desk.Project(context, environment, project, Permission.View), number, releases);
+            RefuseDamaged(release.ArchiveTrouble);
             return release is { Pruned: false, ArchiveDigest: { } digest } && File.Exists(release.ArchiveFile)
                 ? Results.File(
                     release.ArchiveFile, "application/zstd", Path.GetFileName(release.ArchiveFile), entityTag: new EntityTagHeaderValue($"\"{digest}\""), enableRangeProcessing: true)
@@ -37,6 +38,7 @@ static class ReleaseEndpoints
         api.MapGet(Place + "/{number:int}/image", (string environment, string project, int number, HttpContext context, Desk desk, ReleaseStore releases) =>
         {
             var release = Known(desk.Project(context, environment, project, Permission.View), number, releases);
+            RefuseDamaged(release.ImageTrouble);
             return release is { Pruned: false, ImageDigest: { } digest } && File.Exists(release.ImageFile)
                 ? Results.File(
                     release.ImageFile, "application/zstd", Path.GetFileName(release.ImageFile), entityTag: new EntityTagHeaderValue($"\"{digest}\""), enableRangeProcessing: true)
@@ -46,7 +48,9 @@ static class ReleaseEndpoints
         api.MapGet(Place + "/{number:int}/archives/{name}", (string environment, string project, int number, string name, HttpContext context, Desk desk, ReleaseStore releases) =>
         {
             var release = Known(desk.Project(context, environment, project, Permission.View), number, releases);
-            return releases.PartsOf(release.Id).FirstOrDefault(part => part.Name == name) is { } part && Deliverable.PartFile(release.Project, release.Id, part.Name) is var file && File.Exists(file)
+            var part = releases.PartsOf(release.Id).FirstOrDefault(part => part.Name == name);
+            RefuseDamaged(part?.Trouble);
+            return part is not null && Deliverable.PartFile(release.Project, release.Id, part.Name) is var file && File.Exists(file)
                 ? Results.File(file, "application/zstd", Path.GetFileName(file), entityTag: new EntityTagHeaderValue($"\"{part.Digest}\""), enableRangeProcessing: true)
                 : throw ProblemException.Missing("such archive of this release");
         }).WithName("releases.part");
@@ -94,6 +98,15 @@ static class ReleaseEndpoints
         {
             projects.ForgetIfUnused(target);
             throw;
+        }
+    }
+
+    /// <summary>What is known not to be what was packed is handed over to nobody.</summary>
+    static void RefuseDamaged(string? trouble)
+    {
+        if (trouble is not null)
+        {
+            throw new Refusal($"{trouble}. It is handed over to nobody; a redeploy makes another.");
         }
     }
 

@@ -62,37 +62,6 @@ sealed class Bundler
         return walk.Walk(tree);
     });
 
-    /// <summary>Reads a file again that <see cref="PackAsync(string, string, DateTimeOffset, CancellationToken)"/> wrote, behind everybody else: the digest of its bytes, and that of the tree it holds.</summary>
-    /// <exception cref="Refusal">It is damaged.</exception>
-    /// <exception cref="IOException">It cannot be read.</exception>
-    public async Task<(string ArchiveDigest, string ContentDigest)> InspectAsync(string file, CancellationToken ct)
-    {
-        await using var archive = new FileStream(file, new FileStreamOptions { BufferSize = 0, Options = FileOptions.SequentialScan });
-        await using var child = Start(new Command("nice", "-n", "15", "zstd", "-q", "-dc", "--memory=256MB"));
-        Widen(child.Input);
-        Widen(child.Output);
-        await using var stop = ct.Register(() => child.Signal(PosixSignals.Kill));
-        var said = child.ReadAllAsync(child.Error);
-        var feed = OwnThread.RunAsync(() => FeedAndHash(archive, child.Input));
-        var read = OwnThread.RunAsync(() => TarDigest.Read(child.Output, ct));
-        try
-        {
-            var content = await read;
-            var digest = await feed;
-            return await child.WaitAsync(CancellationToken.None) == 0 ? (digest, content) : throw new Refusal($"The archive is damaged: {(await said).Trim()}");
-        }
-        catch (Exception) when (ct.IsCancellationRequested)
-        {
-            throw new OperationCanceledException(ct);
-        }
-        finally
-        {
-            child.Signal(PosixSignals.Kill);
-            _ = await child.WaitAsync(CancellationToken.None);
-            await Task.WhenAny(Task.WhenAll(feed, read, said));
-        }
-    }
-
     /// <summary>Unpacks what this receiver or one it trusts has packed. See the other one.</summary>
     public Task<string> UnpackAsync(string file, string directory, string archiveDigest, CancellationToken ct) =>
         UnpackAsync(file, directory, archiveDigest, null, UnpackLimits.Own, ct);
@@ -229,7 +198,7 @@ sealed class Bundler
     }
 
     // Closing flushes; on a pipe whose reader is gone that must not hide why it is gone.
-    static void Hush(Stream input)
+    public static void Hush(Stream input)
     {
         try
         {
@@ -325,31 +294,6 @@ sealed class Bundler
         : magic.StartsWith((ReadOnlySpan<byte>)[0xFD, 0x37, 0x7A, 0x58, 0x5A, 0]) ? new Command("xz", "-dc", "--memlimit=256MiB")
         : throw new Refusal("The file is no .tar.zst, .tar.gz, .tar.xz or .zip archive.");
 
-    // The whole file is hashed, also when nobody reads it any more.
-    static string FeedAndHash(FileStream archive, Stream input)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var (buffer, isRead) = (new byte[1 << 20], true);
-        for (int count; (count = archive.Read(buffer)) > 0;)
-        {
-            hash.AppendData(buffer, 0, count);
-            try
-            {
-                if (isRead)
-                {
-                    input.Write(buffer, 0, count);
-                }
-            }
-            catch (IOException)
-            {
-                isRead = false; // zstd's exit code and words say why
-            }
-        }
-
-        Hush(input);
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
-
     static long Feed(FileStream archive, Stream input)
     {
         try
@@ -382,7 +326,7 @@ sealed class Bundler
     }
 
     // 64 KiB would mean a switch between the two programs for every two files or so. Not being allowed to is no harm.
-    static void Widen(Stream pipe)
+    public static void Widen(Stream pipe)
     {
         SafeHandle? handle = pipe switch
         {

@@ -17,6 +17,9 @@ sealed record Offer(Provenance Provenance, Signature? Signature, long Bytes, str
     /// <summary>The archive of the image that it runs as, beside it; null for processes.</summary>
     public OfferedImage? Image { get; init; }
 
+    /// <summary>Known where it is kept: it is not what was packed, and nobody may unpack it. Null while nothing is wrong with it.</summary>
+    public string? Trouble { get; init; }
+
     /// <summary>That archive as something to be fetched.</summary>
     public Offer? OfImage() =>
         Image is null ? null : this with { Provenance = Provenance with { ArchiveDigest = Image.Digest }, Signature = null, Bytes = Image.Bytes, Title = $"the image of {Title}", Location = Image.Location, Image = null };
@@ -34,7 +37,7 @@ interface IReleaseSource
     /// <summary>For people.</summary>
     string Name { get; }
 
-    /// <summary>The newest release that fits, was live there (or was imported) and still has its archive; null when there is none.</summary>
+    /// <summary>The newest release that fits, was live there (or was imported) and still has its archive, one with <see cref="Offer.Trouble"/> only where there is no other; null when there is none.</summary>
     /// <exception cref="Refusal">The source cannot be asked; says why.</exception>
     Task<Offer?> FindAsync(ProjectName project, WantedRelease wanted, CancellationToken ct);
 

@@ -11,7 +11,8 @@ namespace Paas.Receiver.Archives;
 /// <summary>An image as a file (R5.15).</summary>
 /// <param name="Digest">SHA-256 of the file, lower-case hexadecimal.</param>
 /// <param name="Bytes">Length of the file.</param>
-sealed record ImageBundle(string Digest, long Bytes);
+/// <param name="Content">SHA-256 of what the engine handed over.</param>
+sealed record ImageBundle(string Digest, long Bytes, string Content = "");
 
 /// <summary>
 /// Saves an image as what its engine exports (an OCI layout from Docker 25 on), compressed on the way, and loads one. It is saved by its id and so without a name: loading one
@@ -71,8 +72,12 @@ sealed class ImageBundler(Engine engine)
         var stored = StoreAsync(zstd, file);
         try
         {
-            await engine.SaveImageAsync(image, zstd.Input, ct);
-            zstd.Input.Close();
+            using var content = SHA256.Create();
+            await using (var both = new CryptoStream(zstd.Input, content, CryptoStreamMode.Write))
+            {
+                await engine.SaveImageAsync(image, both, ct);
+            }
+
             var bundle = await stored;
             if (await zstd.WaitAsync(CancellationToken.None) is not 0 and var code)
             {
@@ -80,7 +85,7 @@ sealed class ImageBundler(Engine engine)
             }
 
             file.Flush(flushToDisk: true);
-            return bundle;
+            return bundle with { Content = Convert.ToHexStringLower(content.Hash!) };
         }
         catch (IOException) when (stored.IsFaulted)
         {

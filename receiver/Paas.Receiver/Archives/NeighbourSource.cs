@@ -33,7 +33,7 @@ sealed class NeighbourSource(ProjectStore projects, ReleaseStore releases, Envir
     Release? Of(Project project, WantedRelease wanted)
     {
         var current = wanted is { Commit: null, Number: null } ? releases.CurrentId(project) : null;
-        return releases.List(project).FirstOrDefault(release =>
+        return releases.List(project).OrderBy(release => release.Trouble is not null).FirstOrDefault(release =>
             release.IsOnOffer
             && (wanted.Commit is null ? wanted.Number is null ? release.Id == current : release.Number == wanted.Number : release.Commit == wanted.Commit)
             && File.Exists(release.ArchiveFile) && fits?.Invoke(release) != false);
@@ -45,5 +45,6 @@ sealed class NeighbourSource(ProjectStore projects, ReleaseStore releases, Envir
         $"{release} of {release.Project.Environment.Name}", release.ArchiveFile, release.Project.ProjectRepository)
     {
         Image = release.ImageDigest is { } digest && File.Exists(release.ImageFile) ? new OfferedImage(release.ImageFile, digest, release.ImageBytes ?? 0) : null,
+        Trouble = release.Trouble,
     };
 }

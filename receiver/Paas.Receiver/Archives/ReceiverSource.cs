@@ -59,7 +59,7 @@ sealed class ReceiverSource : IReleaseSource, IDisposable
             }
 
             var page = JsonSerializer.Deserialize(await answer.Content.ReadAsByteArrayAsync(limit.Token), ContractJson.Default.PageReleaseSummary);
-            return page?.Items.Where(release => Fits(release, wanted)).OrderByDescending(release => release.Number)
+            return page?.Items.Where(release => Fits(release, wanted)).OrderBy(release => release.ArchiveTrouble is not null).ThenByDescending(release => release.Number)
                 .Select(release => OfferOf(project, release, place)).FirstOrDefault();
         }
         catch (Exception e) when (e is HttpRequestException or JsonException || (e is OperationCanceledException && !ct.IsCancellationRequested))
@@ -112,7 +112,7 @@ sealed class ReceiverSource : IReleaseSource, IDisposable
         using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, silence.Token);
         if (answer.StatusCode != (to.Position > 0 ? HttpStatusCode.PartialContent : HttpStatusCode.OK) || (answer.Content.Headers.ContentRange?.From ?? 0) != to.Position)
         {
-            throw new Refusal((int)answer.StatusCode >= 500 ? Said(answer.StatusCode) : $"{Name} has another archive now than the one that was asked for ({(int)answer.StatusCode})");
+            throw new Refusal(answer.StatusCode == HttpStatusCode.Conflict ? $"{Name} has found {offer.Title} damaged and hands it over to nobody" : (int)answer.StatusCode >= 500 ? Said(answer.StatusCode) : $"{Name} has another archive now than the one that was asked for ({(int)answer.StatusCode})");
         }
 
         await using var body = await answer.Content.ReadAsStreamAsync(silence.Token);
@@ -158,6 +158,7 @@ sealed class ReceiverSource : IReleaseSource, IDisposable
         $"v{release.Number} of {Name}", $"{place}/{release.Number}/archive")
     {
         Image = release is { ImageDigest: { } digest, ImageBytes: > 0 and var bytes } ? new OfferedImage($"{place}/{release.Number}/image", digest, bytes) : null,
+        Trouble = release.ArchiveTrouble is { } trouble ? Logs.LogStream.Harmless(trouble) : null,
     };
 
     string Said(HttpStatusCode status) => status switch

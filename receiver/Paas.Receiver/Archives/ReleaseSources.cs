@@ -18,18 +18,30 @@ sealed class ReleaseSources(ProjectStore projects, ReleaseStore releases)
     /// <param name="only">The one source that was asked for; null is the environment's own, and what the project itself has.</param>
     /// <param name="ownFirst">What the project itself has is as good as what others have.</param>
     /// <param name="fits">Of what the project itself has, what may be taken.</param>
-    /// <exception cref="Refusal">None has it; says where it was looked for and how to cook it.</exception>
+    /// <exception cref="Refusal">None has it, or only a damaged one; says where it was looked for and how to cook it.</exception>
     public async Task<(IReleaseSource Source, Offer Offer)> FindAsync(Project project, WantedRelease wanted, string? only, bool ownFirst, Func<Release, bool> fits, CancellationToken ct)
     {
         var sources = SourcesOf(project, only, ownFirst, fits);
+        var damaged = new List<Offer>();
         foreach (var source in sources)
         {
             if (await source.FindAsync(project.Name, wanted, ct) is { } offer)
             {
-                return (source, offer);
+                if (offer.Trouble is null)
+                {
+                    return (source, offer);
+                }
+
+                damaged.Add(offer);
             }
 
             (source as IDisposable)?.Dispose();
+        }
+
+        if (damaged.Count > 0)
+        {
+            throw new Refusal(string.Join('\n', damaged.Select(offer => $"the archive of {offer.Title} is damaged and is not unpacked: {offer.Trouble}"))
+                + $"\nmake it again there: corpus redeploy {project.Name}");
         }
 
         if (only is null && await new NeighbourSource(projects, releases, project.Environment).FindAsync(project.Name, wanted, ct) is { } passedOver)

@@ -22,7 +22,7 @@ sealed class Deliverable(Bundler bundler, Signatures signatures, ReleaseStore re
         await saved.KeepAsync(release, ct);
         await MakePartsAsync(release.Project, release.Id, release.Directory, stamp, ct);
         releases.RecordArchive(release, bundle.ContentDigest, bundle.ArchiveDigest, bundle.Bytes, signature.Value, signature.Key);
-        await checks.LookAsync(release with { ContentDigest = bundle.ContentDigest, ArchiveDigest = bundle.ArchiveDigest, ArchiveBytes = bundle.Bytes }, ct);
+        await checks.LookAsync(release.Project, release.Id, ct);
         return bundle;
     }
 
@@ -64,9 +64,12 @@ sealed class Deliverable(Bundler bundler, Signatures signatures, ReleaseStore re
                 throw new Refusal($"the archive {name} would be empty: nothing of the release is named by {string.Join(", ", patterns)}");
             }
 
-            releases.RecordPart(id, new ReleasePart(name, bundle.ArchiveDigest, bundle.Bytes));
+            releases.RecordPart(id, new ReleasePart(name, bundle.ArchiveDigest, bundle.Bytes, bundle.ContentDigest));
         }
     }
+
+    /// <summary>What was made of a tree that came from elsewhere, or came along with it, is read again behind the deployment.</summary>
+    public void LookLater() => checks.Ring();
 
     public static string PartFile(Project project, ReleaseId id, string name) => Path.Combine(project.Releases, id.Value, $"{project.Name}.{name}.tar.zst");
 

@@ -112,7 +112,7 @@ sealed class FinalWorkflow(
             if (offer.Image is { } saved && image is not null)
             {
                 File.Move(savedImage, sealedRelease.ImageFile);
-                releases.RecordImage(sealedRelease, saved.Digest, saved.Bytes);
+                releases.RecordImage(sealedRelease, saved.Digest, saved.Bytes, content: null);
             }
 
             if (!patched)
@@ -125,6 +125,7 @@ sealed class FinalWorkflow(
             return Task.FromResult(sealedRelease);
         });
 
+        deliverable.LookLater();
         Task ChangeOverAsync() => bounces.Of(manifest, release).ChangeOverAsync(bounces.Prepare(run, release, hooks), ct);
         string? untidy = null;
         if (patched)

@@ -10,7 +10,7 @@ namespace Paas.Receiver.Deployments;
 /// An archive that was made elsewhere becomes one of ours: unpacked as if an enemy had sent it, packed again so that its digests are ours, and signed. As a release it is there to be promoted,
 /// or pushed to by its commit; deployed at once, final mode takes it from here.
 /// </summary>
-sealed class ImportWorkflow(ReleaseStore releases, Bundler bundler, Signatures signatures, GitProgram git, FinalWorkflow final)
+sealed class ImportWorkflow(ReleaseStore releases, Bundler bundler, Signatures signatures, GitProgram git, FinalWorkflow final, Deliverable deliverable)
 {
     /// <summary>Files below <c>build/</c> that somebody sent and nobody has looked at yet.</summary>
     const string Sent = ".sent";
@@ -56,6 +56,7 @@ sealed class ImportWorkflow(ReleaseStore releases, Bundler bundler, Signatures s
     {
         var done = await WithArchiveAsync(run, (made, file) => TakeOverAsync(run, made, file), ct);
         run.Undo.Keep();
+        deliverable.LookLater();
         return done;
     }
 

@@ -25,7 +25,17 @@ sealed partial class Recovery(
     {
         await fleet.AdoptAsync(await SurvivorsAsync(ct));
         await fixes.RecoverAsync(ct);
-        foreach (var entry in journal.Open())
+        var open = journal.Open();
+
+        // Before the first of them goes on: what it makes is not what the last run left. An import that had begun does not go on.
+        var wanted = open.Where(entry => entry.State == "waiting").Select(entry => Wishes.FromJson(entry.Wishes).Import).OfType<string>().ToHashSet();
+        foreach (var project in projects.List())
+        {
+            Housekeeping.SweepDiscarded(project);
+            ImportWorkflow.Sweep(project, wanted);
+        }
+
+        foreach (var entry in open)
         {
             if (projects.Find($"{entry.Environment}/{entry.Project}") is { } project)
             {
@@ -34,11 +44,8 @@ sealed partial class Recovery(
         }
 
         var live = new List<Release>();
-        var wanted = journal.Open().Select(entry => Wishes.FromJson(entry.Wishes).Import).OfType<string>().ToHashSet();
         foreach (var project in projects.List())
         {
-            Housekeeping.SweepDiscarded(project);
-            ImportWorkflow.Sweep(project, wanted);
             releases.ShowRun(project);
             if (queue.InLine(project).Count == 0 && releases.Current(project) is { } release)
             {

@@ -15,21 +15,21 @@ sealed class ReleaseImages(Engine engine, ImageBuilder images, ImageBundler bund
     /// <summary>Saves the image where the release has one and its file is not there yet. An image that an earlier release has saved is a further name of that file.</summary>
     public async Task KeepAsync(Release release, CancellationToken ct)
     {
-        if (release.Mode == Mode.Editable || Built.Read(release.Directory).Image is not { } image || release.ImageDigest is not null && File.Exists(release.ImageFile))
+        if (release.Mode == Mode.Editable || Built.Read(release.Directory).Image is not { } image || release is { ImageDigest: not null, ImageTrouble: null } && File.Exists(release.ImageFile))
         {
             return;
         }
 
         var same = releases.List(release.Project).FirstOrDefault(other =>
-            other is { Pruned: false, ImageDigest: not null, Mode: not Mode.Editable } && other.Id != release.Id && Built.Read(other.Directory).Image?.Id == image.Id);
+            other is { Pruned: false, ImageDigest: not null, ImageTrouble: null, Mode: not Mode.Editable } && other.Id != release.Id && Built.Read(other.Directory).Image?.Id == image.Id);
         if (same is not null && TryLink(same.ImageFile, release.ImageFile))
         {
-            releases.RecordImage(release, same.ImageDigest!, same.ImageBytes ?? 0);
+            releases.RecordImage(release, same.ImageDigest!, same.ImageBytes ?? 0, same.ImageContent);
             return;
         }
 
         var bundle = await bundler.PackAsync(image.Id, release.ImageFile, ct);
-        releases.RecordImage(release, bundle.Digest, bundle.Bytes);
+        releases.RecordImage(release, bundle.Digest, bundle.Bytes, bundle.Content);
     }
 
     /// <summary>The engine has the image, and the project's own name for it, when this returns.</summary>

@@ -119,9 +119,9 @@ sealed class RecordChecks(
             yield return new Diagnosis("files", Severity.Problem, $"{release} has lost its directory {release.Directory}: no rollback leads there", "restore it from a backup");
         }
 
-        foreach (var release in releases.List(project).Where(release => release is { Pruned: false, ArchiveTrouble: not null }))
+        foreach (var trouble in releases.List(project).Where(release => !release.Pruned).SelectMany(release => releases.PartsOf(release.Id).Select(part => part.Trouble).Prepend(release.Trouble)).OfType<string>())
         {
-            yield return new Diagnosis("files", Severity.Problem, $"{project}: {release.ArchiveTrouble}; it is handed over to nobody", $"look at the disk; corpus redeploy {project.Name} makes another");
+            yield return new Diagnosis("files", Severity.Problem, $"{project}: {trouble}; it is handed over to nobody", $"look at the disk; corpus redeploy {project.Name} makes another");
         }
 
         var link = new FileInfo(project.Current).LinkTarget;

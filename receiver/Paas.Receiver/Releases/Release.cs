@@ -41,6 +41,9 @@ sealed record Release
 
     public long? ImageBytes { get; init; }
 
+    /// <summary>SHA-256 of what is packed in it, where it was packed here.</summary>
+    public string? ImageContent { get; init; }
+
     /// <summary>Over what the archive is (see <c>Archives.Signatures</c>), and the key it was made with.</summary>
     public string? Signature { get; init; }
 
@@ -69,12 +72,23 @@ sealed record Release
     /// <summary>What was wrong with it then.</summary>
     public string? ArchiveTrouble { get; init; }
 
-    /// <summary>Final mode may take its archive.</summary>
-    public bool IsOnOffer => (HasServed || Imported) && this is { Pruned: false, ArchiveDigest: not null, ContentDigest: not null, ArchiveTrouble: null };
+    /// <summary>The same for the archive of its image.</summary>
+    public DateTimeOffset? ImageCheckedAt { get; init; }
+
+    public string? ImageTrouble { get; init; }
+
+    /// <summary>Why nobody gets it: one of the archives that make it up is not what was packed.</summary>
+    public string? Trouble => ArchiveTrouble ?? ImageTrouble;
+
+    /// <summary>Final mode may take its archive, unless there is <see cref="Trouble"/> with it.</summary>
+    public bool IsOnOffer => (HasServed || Imported) && this is { Pruned: false, ArchiveDigest: not null, ContentDigest: not null };
 
     public override string ToString() => $"v{Number}";
 }
 
 /// <summary>An archive of a part of a release's tree.</summary>
 /// <param name="Digest">SHA-256 of the file.</param>
-sealed record ReleasePart(string Name, string Digest, long Bytes);
+/// <param name="Content">Digest of the tree in it; null where that was not kept yet.</param>
+/// <param name="IsChecked">It was read again from where it is stored.</param>
+/// <param name="Trouble">What was wrong with it then.</param>
+sealed record ReleasePart(string Name, string Digest, long Bytes, string? Content = null, bool IsChecked = false, string? Trouble = null);

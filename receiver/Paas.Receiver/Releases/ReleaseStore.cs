@@ -142,27 +142,46 @@ sealed class ReleaseStore(Database database, TimeProvider time)
     /// <summary>Records what the archive turned out to be.</summary>
     public void RecordArchive(Release release, string contentDigest, string archiveDigest, long bytes, string signature, string signedBy) =>
         database.Write(
-            "UPDATE releases SET content_digest = @contentDigest, archive_digest = @archiveDigest, archive_bytes = @bytes, signature = @signature, signed_by = @signedBy WHERE id = @Id",
+            "UPDATE releases SET content_digest = @contentDigest, archive_digest = @archiveDigest, archive_bytes = @bytes, signature = @signature, signed_by = @signedBy, checked_at = NULL, archive_trouble = NULL WHERE id = @Id",
             new { contentDigest, archiveDigest, bytes, signature, signedBy, Id = release.Id.Value });
 
     /// <summary>Records what the archive of its image turned out to be.</summary>
-    public void RecordImage(Release release, string digest, long bytes) =>
-        database.Write("UPDATE releases SET image_digest = @digest, image_bytes = @bytes WHERE id = @Id", new { digest, bytes, Id = release.Id.Value });
+    /// <param name="content">SHA-256 of what is packed in it; null where it was packed elsewhere.</param>
+    public void RecordImage(Release release, string digest, long bytes, string? content) =>
+        database.Write(
+            "UPDATE releases SET image_digest = @digest, image_bytes = @bytes, image_content = @content, image_checked_at = NULL, image_trouble = NULL WHERE id = @Id",
+            new { digest, bytes, content, Id = release.Id.Value });
 
     /// <summary>The archive was read again; <paramref name="trouble"/> is what is wrong with it, null when it is what was sealed.</summary>
     public void RecordCheck(ReleaseId id, string? trouble) =>
         database.Write("UPDATE releases SET checked_at = @At, archive_trouble = @trouble WHERE id = @Id", new { Id = id.Value, trouble, At = time.GetUtcNow().ToString("O") });
 
-    /// <summary>Archives that were made and not read again yet, oldest first.</summary>
+    /// <summary>The same for the archive of its image.</summary>
+    public void RecordImageCheck(ReleaseId id, string? trouble) =>
+        database.Write("UPDATE releases SET image_checked_at = @At, image_trouble = @trouble WHERE id = @Id", new { Id = id.Value, trouble, At = time.GetUtcNow().ToString("O") });
+
+    /// <summary>The same for the archive of a part.</summary>
+    public void RecordPartCheck(ReleaseId id, string name, string? trouble) =>
+        database.Write("UPDATE release_parts SET checked_at = @At, trouble = @trouble WHERE release = @Id AND name = @name", new { Id = id.Value, name, trouble, At = time.GetUtcNow().ToString("O") });
+
+    /// <summary>Releases with an archive that was not read again yet, oldest first.</summary>
     public IReadOnlyList<Release> Unchecked(Project project) =>
-        [.. Read(project, "environment = @Environment AND project = @Project AND archive_digest IS NOT NULL AND checked_at IS NULL AND pruned = 0", Parameters(project, 0), 1000).Reverse<Release>()];
+        [.. Read(
+            project,
+            """
+            environment = @Environment AND project = @Project AND pruned = 0 AND (archive_digest IS NOT NULL AND checked_at IS NULL OR image_digest IS NOT NULL AND image_checked_at IS NULL
+                OR EXISTS (SELECT 1 FROM release_parts WHERE release = releases.id AND release_parts.checked_at IS NULL))
+            """,
+            Parameters(project, 0), 1000).Reverse<Release>()];
 
     /// <summary>An archive of a part of the tree.</summary>
     public void RecordPart(ReleaseId id, ReleasePart part) =>
-        database.Write("INSERT OR REPLACE INTO release_parts (release, name, digest, bytes) VALUES (@Id, @Name, @Digest, @Bytes)", new { Id = id.Value, part.Name, part.Digest, part.Bytes });
+        database.Write("INSERT OR REPLACE INTO release_parts (release, name, digest, bytes, content) VALUES (@Id, @Name, @Digest, @Bytes, @Content)", new { Id = id.Value, part.Name, part.Digest, part.Bytes, part.Content });
 
     public IReadOnlyList<ReleasePart> PartsOf(ReleaseId id) =>
-        [.. database.Read<PartRow>("SELECT name AS Name, digest AS Digest, bytes AS Bytes FROM release_parts WHERE release = @Id ORDER BY name", new { Id = id.Value }).Select(row => new ReleasePart(row.Name, row.Digest, row.Bytes))];
+        [.. database.Read<PartRow>(
+            "SELECT name AS Name, digest AS Digest, bytes AS Bytes, content AS Content, checked_at AS CheckedAt, trouble AS Trouble FROM release_parts WHERE release = @Id ORDER BY name", new { Id = id.Value })
+            .Select(row => new ReleasePart(row.Name, row.Digest, row.Bytes, row.Content, row.CheckedAt is not null, row.Trouble))];
 
     /// <summary>Takes a sealed release out of the record: it never served.</summary>
     public void Forget(ReleaseId id) => database.Write("DELETE FROM release_parts WHERE release = @Id; DELETE FROM releases WHERE id = @Id", new { Id = id.Value });
@@ -186,7 +205,7 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         [.. database.Read<Row>(
             $"""
             SELECT number AS Number, id AS Id, commit_id AS CommitId, pillar_commit AS PillarCommit, mode AS Mode, made_at AS MadeAt, live_at AS LiveAt,
-                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, image_digest AS ImageDigest, image_bytes AS ImageBytes, pruned AS Pruned, imported AS Imported, checked_at AS CheckedAt, archive_trouble AS ArchiveTrouble
+                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, image_digest AS ImageDigest, image_bytes AS ImageBytes, image_content AS ImageContent, image_checked_at AS ImageCheckedAt, image_trouble AS ImageTrouble, pruned AS Pruned, imported AS Imported, checked_at AS CheckedAt, archive_trouble AS ArchiveTrouble
             FROM releases WHERE {where} ORDER BY number DESC LIMIT {most}
             """,
             parameters).Select(row => row.Release(project))];
@@ -223,6 +242,12 @@ sealed class ReleaseStore(Database database, TimeProvider time)
 
         public long? ImageBytes { get; set; }
 
+        public string? ImageContent { get; set; }
+
+        public string? ImageCheckedAt { get; set; }
+
+        public string? ImageTrouble { get; set; }
+
         public bool Pruned { get; set; }
 
         public bool Imported { get; set; }
@@ -249,6 +274,9 @@ sealed class ReleaseStore(Database database, TimeProvider time)
             SignedBy = SignedBy,
             ImageDigest = ImageDigest,
             ImageBytes = ImageBytes,
+            ImageContent = ImageContent,
+            ImageCheckedAt = ImageCheckedAt is null ? null : DateTimeOffset.Parse(ImageCheckedAt),
+            ImageTrouble = ImageTrouble,
             Pruned = Pruned,
             Imported = Imported,
             CheckedAt = CheckedAt is null ? null : DateTimeOffset.Parse(CheckedAt),
@@ -263,5 +291,11 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         public string Digest { get; set; } = "";
 
         public long Bytes { get; set; }
+
+        public string? Content { get; set; }
+
+        public string? CheckedAt { get; set; }
+
+        public string? Trouble { get; set; }
     }
 }

@@ -143,11 +143,11 @@ public sealed class BundlerTests(ITestOutputHelper output) : IDisposable
 
         var bundle = await Pack();
 
-        Assert.Equal((bundle.ArchiveDigest, bundle.ContentDigest), await bundler.InspectAsync(Archive, default));
+        Assert.Equal(new Inspected(bundle.ArchiveDigest, bundle.ContentDigest), await Inspection.OfTreeAsync(Archive, default));
         scratch.Sh("printf XXXX | dd of=release.tar.zst bs=1 seek=1000000 conv=notrunc status=none");
-        await Assert.ThrowsAsync<Refusal>(() => bundler.InspectAsync(Archive, default));
+        await Assert.ThrowsAsync<Refusal>(() => Inspection.OfTreeAsync(Archive, default));
         scratch.Sh("truncate -s 100 release.tar.zst");
-        await Assert.ThrowsAsync<Refusal>(() => bundler.InspectAsync(Archive, default));
+        await Assert.ThrowsAsync<Refusal>(() => Inspection.OfTreeAsync(Archive, default));
     }
 
     [Fact]
@@ -160,7 +160,7 @@ public sealed class BundlerTests(ITestOutputHelper output) : IDisposable
 
         var bundle = await bundler.PackAsync(Tree, Archive, Stamp, known, default);
 
-        var (archive, content) = await bundler.InspectAsync(Archive, default);
+        var (archive, content) = await Inspection.OfTreeAsync(Archive, default);
         Assert.Equal(bundle.ArchiveDigest, archive);
         Assert.NotEqual(bundle.ContentDigest, content);
         Assert.Equal(await bundler.DigestAsync(Tree, default), content);
@@ -181,7 +181,7 @@ public sealed class BundlerTests(ITestOutputHelper output) : IDisposable
 
         Assert.Equal(entries, scratch.Sh("tar -tf release.tar.zst | tr '\\n' '|'").TrimEnd('|'));
         Assert.Equal(entries.Split('|', StringSplitOptions.RemoveEmptyEntries).Length, bundle.Entries);
-        Assert.Equal(bundle.ContentDigest, (await bundler.InspectAsync(Archive, default)).ContentDigest);
+        Assert.Equal(bundle.ContentDigest, (await Inspection.OfTreeAsync(Archive, default)).Content);
     }
 
     [Fact]

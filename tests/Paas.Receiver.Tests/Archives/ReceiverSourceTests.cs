@@ -81,6 +81,7 @@ public sealed class ReceiverSourceTests : IAsyncLifetime
     [InlineData("nothing", "cannot be fetched")]
     [InlineData("changed", "has another archive now")]
     [InlineData("gone", "has another archive now")]
+    [InlineData("damaged", "has found v2 of")]
     [InlineData("broken", "answers 500")]
     public async Task What_is_not_the_archive_that_was_asked_for_is_refused(string how, string words)
     {
@@ -91,6 +92,7 @@ public sealed class ReceiverSourceTests : IAsyncLifetime
             "nothing" => context => SendAsync(context, archive, 0),
             "changed" => context => context.Request.Headers.Range.Count == 0 ? SendAsync(context, archive, 900_000) : context.Response.Body.WriteAsync(archive).AsTask(),
             "gone" => context => Status(context, 404),
+            "damaged" => context => Status(context, 409),
             _ => context => Status(context, 500),
         };
         var offer = await source.FindAsync(Shop, new WantedRelease(Commit), CancellationToken.None);
@@ -114,6 +116,19 @@ public sealed class ReceiverSourceTests : IAsyncLifetime
         Assert.Null(await source.FindAsync(Shop, new WantedRelease(Commit), CancellationToken.None));
         Assert.Null(await source.FindAsync(Shop, new WantedRelease(), CancellationToken.None));
         Assert.Null(await source.FindAsync(ProjectName.Parse("other"), new WantedRelease(Commit), CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_damaged_archive_is_offered_as_such_and_only_where_there_is_no_other()
+    {
+        listing = Listing(Release(2, Commit) with { ArchiveTrouble = "its SHA-256 is\u001b[31m another" }, Release(1, Commit));
+        var whole = await source.FindAsync(Shop, new WantedRelease(Commit), CancellationToken.None);
+        Assert.Equal(($"v1 of {source.Name}", null), (whole!.Title, whole.Trouble));
+
+        var damaged = await source.FindAsync(Shop, new WantedRelease(Number: 2), CancellationToken.None);
+
+        Assert.StartsWith("its SHA-256 is", damaged!.Trouble, StringComparison.Ordinal);
+        Assert.DoesNotContain('\u001b', damaged.Trouble!);
     }
 
     [Fact]
