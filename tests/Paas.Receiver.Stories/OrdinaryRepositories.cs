@@ -55,6 +55,7 @@ public sealed class OrdinaryRepositories(BuildingReceiver shared) : IClassFixtur
         var push = await git.PushAsync();
 
         Assert.True(push.Accepted, push.Text);
+        Assert.DoesNotContain("␛", push.Text, StringComparison.Ordinal);
         var (status, page) = await receiver.AskAsync("vite.localhost", "/somewhere/inside");
         Assert.Equal(HttpStatusCode.OK, status);
         var script = page[page.IndexOf("/assets/", StringComparison.Ordinal)..].Split('"')[0];
@@ -234,8 +235,8 @@ public sealed class OrdinaryRepositories(BuildingReceiver shared) : IClassFixtur
         var push = await git.PushAsync();
 
         Assert.True(push.Accepted, push.Text);
-        Assert.Contains("-----> First detected", push.Remote);
-        Assert.Contains("-----> Python detected", push.Remote);
+        Assert.Contains("-----> First detected (.buildpacks)", push.Remote);
+        Assert.Contains("-----> Python detected (.buildpacks)", push.Remote);
         Assert.Equal("two buildpacks v1\n", (await receiver.AskAsync("two.localhost")).Body);
     }
 

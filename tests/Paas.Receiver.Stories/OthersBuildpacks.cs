@@ -164,7 +164,7 @@ public sealed class OthersBuildpacks(BuildingReceiver shared) : IClassFixture<Bu
         var push = await git.PushAsync();
 
         Assert.True(push.Accepted, push.Text);
-        Assert.Contains("-----> Null detected", push.Remote);
+        Assert.Contains("-----> Null detected (app.json's paas section)", push.Remote);
     }
 
     [Fact]

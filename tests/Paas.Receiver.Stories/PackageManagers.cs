@@ -76,39 +76,70 @@ public sealed class PackageManagers(BuildingReceiver shared) : IClassFixture<Bui
     }
 
     [Fact]
-    public async Task Maven_is_started_with_the_goals_that_the_project_names()
+    public async Task Maven_packages_a_jar_with_the_plug_ins_that_Debian_has()
     {
-        if (!BuildingReceiver.Has("mvn", "javac"))
+        const string Repository = "/usr/share/maven-repo";
+        if (!BuildingReceiver.Has("mvn", "javac") || !Directory.Exists(Repository + "/org/apache/maven/plugins/maven-jar-plugin") || !Directory.Exists(Repository + "/org/apache/maven/plugins/maven-compiler-plugin"))
         {
+            Console.WriteLine("not told here: Maven's plug-ins are not on this machine; on Debian: apt-get install libmaven-{compiler,jar,resources}-plugin-java libsurefire-java");
             return;
         }
 
-        // No plug-in of Maven's is in Debian's package, and its registry is not to be had everywhere: the goal is one that needs none.
-        Console.WriteLine("not told here: packaging by Maven's plug-ins and Gradle's wrapper, which are fetched from their own registries");
         await using var git = await GitClient.NewAsync(receiver, "mavened");
-        await git.WriteAsync("pom.xml", """<project><modelVersion>4.0.0</modelVersion><groupId>a</groupId><artifactId>b</artifactId><version>1</version><packaging>pom</packaging></project>""");
-        await git.WriteAsync("Main.java", """
-            import com.sun.net.httpserver.HttpServer;
-            import java.net.InetSocketAddress;
-            public class Main {
-                public static void main(String[] args) throws Exception {
-                    HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(System.getenv("PORT"))), 0);
-                    server.createContext("/", exchange -> { byte[] said = "from Java\n".getBytes(); exchange.sendResponseHeaders(200, said.length); exchange.getResponseBody().write(said); exchange.close(); });
-                    server.start();
-                }
-            }
+        await git.WriteAsync("pom.xml", """
+            <project xmlns="http://maven.apache.org/POM/4.0.0">
+              <modelVersion>4.0.0</modelVersion><groupId>org.example</groupId><artifactId>shop</artifactId><version>1.0</version>
+              <properties><maven.compiler.source>17</maven.compiler.source><maven.compiler.target>17</maven.compiler.target><project.build.sourceEncoding>UTF-8</project.build.sourceEncoding></properties>
+              <build><plugins><plugin><artifactId>maven-jar-plugin</artifactId><configuration><archive><manifest><mainClass>Main</mainClass></manifest></archive></configuration></plugin></plugins></build>
+            </project>
             """);
-        await git.WriteAsync("Procfile", "web: java Main.java\n");
-        await git.WriteAsync(".buildpacks", "java\n");
-        await git.WriteAsync(".paas/defaults.yml", "env: {MAVEN_CUSTOM_GOALS: validate}\n");
+        await git.WriteAsync("settings.xml", $"<settings><mirrors><mirror><id>debian</id><mirrorOf>*</mirrorOf><url>file://{Repository}</url></mirror></mirrors></settings>\n");
+        await git.WriteAsync("src/main/java/Main.java", JavaSaying("from a jar of Maven's"));
         await git.CommitAsync("Java");
 
         var push = await git.PushAsync();
 
         Assert.True(push.Accepted, push.Text);
-        Assert.Contains("-----> mvn validate", push.Remote);
-        Assert.Equal("from Java\n", (await receiver.AskAsync("mavened.localhost", "/")).Body);
+        Assert.Contains("-----> mvn package", push.Remote);
+        Assert.DoesNotContain("␛", push.Text, StringComparison.Ordinal);
+        Assert.Equal("from a jar of Maven's\n", (await receiver.AskAsync("mavened.localhost", "/")).Body);
     }
+
+    [Fact]
+    public async Task Gradle_builds_a_jar_without_a_network()
+    {
+        if (!BuildingReceiver.Has("gradle", "javac"))
+        {
+            return;
+        }
+
+        await using var git = await GitClient.NewAsync(receiver, "gradled");
+        await git.WriteAsync("build.gradle", "apply plugin: 'java'\njar { manifest { attributes 'Main-Class': 'Main' } }\n");
+        await git.WriteAsync("src/main/java/Main.java", JavaSaying("from a jar of Gradle's"));
+        await git.WriteAsync("gradlew", "#!/bin/sh\nexec gradle \"$@\"\n", executable: true);
+        await git.WriteAsync("app.json", """{"paas": {"network": false}}""");
+        await git.CommitAsync("Java");
+
+        var push = await git.PushAsync();
+
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains("-----> ./gradlew build -x test", push.Remote);
+        Assert.Contains(push.Remote, line => line.Contains("BUILD SUCCESSFUL", StringComparison.Ordinal));
+        Assert.Equal("from a jar of Gradle's\n", (await receiver.AskAsync("gradled.localhost", "/")).Body);
+    }
+
+    static string JavaSaying(string words) => $$"""
+        import com.sun.net.httpserver.HttpServer;
+        import java.net.InetSocketAddress;
+
+        public class Main {
+            public static void main(String[] args) throws Exception {
+                HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(System.getenv("PORT"))), 0);
+                server.createContext("/", exchange -> { byte[] said = "{{words}}\n".getBytes(); exchange.sendResponseHeaders(200, said.length); exchange.getResponseBody().write(said); exchange.close(); });
+                server.start();
+            }
+        }
+        """;
 
     [Fact]
     public async Task A_virtual_environment_of_a_manifest_is_made_once_for_the_same_requirements()

@@ -35,13 +35,13 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
 {
     // A buildpack as Heroku runs it. What it was that failed is left in $out for whoever reads the exit code.
     const string RunPack = """
-        pack=$1 build=$2 cache=$3 env=$4 out=$5 detected=$6
-        shift 6
+        pack=$1 build=$2 cache=$3 env=$4 out=$5 detected=$6 why=$7
+        shift 7
         for exported in "$@"; do . "$exported"; done
         if [ -z "$detected" ]; then
             detected=$("$pack/bin/detect" "$build") || { echo detect >"$out/failed"; exit 1; }
             [ "$STEP" != detect ] || { printf '%s' "$detected" >"$out/detected"; exit 0; }
-            echo "-----> ${detected%%$'\n'*} detected"
+            echo "-----> ${detected%%$'\n'*} detected ($why)"
         fi
         printf '%s' "$detected" >"$out/detected"
         "$pack/bin/compile" "$build" "$cache" "$env" || { code=$?; echo compile >"$out/failed"; exit $code; }
@@ -95,6 +95,7 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
         // Without a namespace of its own the project's `run` is the live release: then the draft is where it really is.
         var run = cage.RunSeenAt(view);
         var told = (step.Command with { Arguments = [.. step.Command.Arguments.Select(argument => argument.StartsWith(Run, StringComparison.Ordinal) ? run + argument[Run.Length..] : argument)], OwnGroup = true })
+            .With(Uncoloured)
             .With(machine)
             .With(step.Environment)
             .With(draft.Platform)
@@ -139,6 +140,11 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
         foreach (var (name, value) in variables.Where(variable => variable.Value.StartsWith(Prefix, StringComparison.Ordinal)).ToList())
         {
             var file = Path.Combine(Path.GetDirectoryName(settings.EnvironmentFile!)!, value[Prefix.Length..]);
+            if (!File.Exists(file))
+            {
+                throw new Refusal($"no build can begin here: PAAS_BUILD_ENV says that {name} is a file, and that file is not there; whoever runs this receiver can mend that");
+            }
+
             Directory.CreateDirectory(directory, Private);
             variables[name] = Path.Combine(directory, Path.GetFileName(file));
             if (!File.Exists(variables[name]))
@@ -150,13 +156,16 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
         return (variables, Directory.Exists(directory) ? [directory] : []);
     }
 
+    /// <summary>Programs that see <c>CI</c> take a pipe for a terminal with colours; in the push they would be noise.</summary>
+    static readonly Dictionary<string, string> Uncoloured = new() { ["NO_COLOR"] = "1" };
+
     const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     /// <summary>Asks a buildpack in the cage; null when it says no.</summary>
     public async Task<string?> DetectAsync(Draft draft, Buildpack pack, TimeSpan limit, CancellationToken ct)
     {
         var place = PlaceOf(draft, pack, "asked-" + pack.Name);
-        var step = StepOf(draft, place, [], detected: null) with { Label = "detect", Keep = false, Environment = new Dictionary<string, string> { ["STEP"] = "detect" } };
+        var step = StepOf(draft, place, [], detected: null, "") with { Label = "detect", Keep = false, Environment = new Dictionary<string, string> { ["STEP"] = "detect" } };
         var code = await RunAsync(draft, step, _ => { }, ct, limit);
         return code == 0 && File.Exists(place.File("detected")) ? Planning.NameIn(await File.ReadAllTextAsync(place.File("detected"), ct)) ?? pack.Name : null;
     }
@@ -178,7 +187,7 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
             var pack = planned.Pack.Origin == BuildpackOrigin.Fetched ? await FetchAsync(draft, planned.Pack, number, log, ct) : planned.Pack;
             var place = PlaceOf(draft, pack, $"{number + 1}");
             var network = MayReachOut(pack.FetchesDependencies, plan.Wishes);
-            var step = StepOf(draft, place, exports, planned.Detected) with
+            var step = StepOf(draft, place, exports, planned.Detected, planned.Why) with
             {
                 Network = network,
                 Anew = anew,
@@ -209,9 +218,9 @@ sealed class CagedBuild(Cage cage, BuildSettings settings, BuildCache cache)
     /// <summary>Stands, in arguments, for where a command finds the draft.</summary>
     const string Run = "\u0001run";
 
-    CagedStep StepOf(Draft draft, Place place, IReadOnlyList<string> exports, string? detected) =>
+    static CagedStep StepOf(Draft draft, Place place, IReadOnlyList<string> exports, string? detected, string why) =>
         new($"buildpack-{Path.GetFileName(place.Shared)}", new Command(
-            "/bin/bash", ["-c", RunPack, "buildpack", place.Pack, Run, BuildCache.Of(draft.Project), Placeholder, place.Out, detected ?? "", .. exports]))
+            "/bin/bash", ["-c", RunPack, "buildpack", place.Pack, Run, BuildCache.Of(draft.Project), Placeholder, place.Out, detected ?? "", why, .. exports]))
         {
             Writable = [place.Shared],
         };

@@ -40,7 +40,7 @@ sealed record BuildWishes
         extraMistakes.Throw();
         (IReadOnlyList<string> Buildpacks, string? NamedBy) named =
             pillar.GetValueOrDefault("BUILDPACK_URL") is { Length: > 0 } url ? ([url], "BUILDPACK_URL")
-            : manifest?.Build.Buildpacks is { Count: > 0 } wished ? (wished, manifest.Source)
+            : manifest is { Application: not null, Build.Buildpacks: { Count: > 0 } wished } ? (wished, manifest.Source)
             : app.Paas.Build.Buildpacks is { Count: > 0 } section ? (section, $"{AppJson.Name}'s paas section")
             : Lines(directory, ".buildpacks") is { Count: > 0 } lines ? (lines, ".buildpacks")
             : app.Buildpacks.Count > 0 ? (app.Buildpacks, AppJson.Name)

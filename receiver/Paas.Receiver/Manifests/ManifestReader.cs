@@ -1,3 +1,4 @@
+using Paas.Receiver.Logs;
 using Paas.Receiver.Projects;
 
 namespace Paas.Receiver.Manifests;
@@ -89,8 +90,22 @@ static class ManifestReader
         return new Refusal(
             $"There is nothing to run: this repository has neither a {Paasmaker} nor a {Heroku}"
             + (misspelt is null ? ".\n" : $" ({Mistakes.Quote(misspelt)} is not what it is called).\n")
+            + Below(directory)
             + $"Add a file named {Heroku} that says how it is started, listening on the port in $PORT, for instance:\n\n    web: {example}\n");
     }
+
+    /// <summary>A repository of many projects keeps them in directories; empty where none looks like one.</summary>
+    static string Below(string directory)
+    {
+        var links = new EnumerationOptions { AttributesToSkip = FileAttributes.ReparsePoint | FileAttributes.Hidden };
+        var projects = Subdirectories(directory).SelectMany(below => Subdirectories(below).Prepend(below)).Take(1000)
+            .Where(below => Signs.Any(sign => File.Exists(Path.Combine(below, sign)))).Select(below => Path.GetRelativePath(directory, below)).Take(4).ToList();
+        return projects.Count == 0 ? "" : $"There are projects below it ({string.Join(", ", projects.Take(3).Select(Mistakes.Quote))}{(projects.Count > 3 ? " …" : "")}): to deploy one, put 'paas: {{path: {LogStream.Harmless(projects[0])}}}' into the pillar.\n";
+
+        IEnumerable<string> Subdirectories(string of) => Directory.EnumerateDirectories(of, "*", links).Order(StringComparer.Ordinal);
+    }
+
+    static readonly string[] Signs = [Paasmaker, Heroku, "package.json", "requirements.txt", "pyproject.toml", "go.mod", "pom.xml", "build.gradle", "Gemfile", "composer.json", "index.php", "index.html"];
 
     static bool IsMisspelt(string? name) =>
         name is not (Paasmaker or Heroku) && name?.ToLowerInvariant() is "procfile" or "procfile.txt" or "manifest.yml" or "manifest.yaml";

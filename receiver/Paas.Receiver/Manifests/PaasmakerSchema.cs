@@ -306,7 +306,7 @@ sealed class PaasmakerSchema(Mistakes mistakes, PrepareShelf? prepares = null)
     {
         if (use is { Name.Length: > 0 } && !available.Contains(use.Name, StringComparer.Ordinal))
         {
-            section.Mistake(key, $"there is no {kind}plug-in {Mistakes.Quote(use.Name)} here; available: {string.Join(", ", available)}");
+            section.Mistake(key, $"there is no {kind}plug-in {Mistakes.Quote(use.Name)} here; available: {string.Join(", ", available)}{Nearest.Hint(use.Name, available)}");
         }
     }
 

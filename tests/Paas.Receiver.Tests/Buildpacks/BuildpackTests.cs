@@ -175,6 +175,23 @@ public sealed class BuildpackTests : IDisposable
     }
 
     [Fact]
+    public async Task A_file_of_the_operators_that_is_not_there_is_said_without_its_path()
+    {
+        Pack("plain", "echo Plain", "env | grep COLOR");
+        machine = Path.Combine(root, "machine.env");
+        var named = Path.Combine(root, "pip.conf");
+        await File.WriteAllTextAsync(machine, "PIP_CONFIG_FILE=file:pip.conf\n");
+        await File.WriteAllTextAsync(named, "");
+        Assert.Contains("NO_COLOR=1", string.Join('\n', (await BuildAsync()).Log));
+
+        File.Delete(named);
+        var message = (await Assert.ThrowsAsync<Refusal>(() => BuildAsync())).Message;
+
+        Assert.Contains("PAAS_BUILD_ENV says that PIP_CONFIG_FILE is a file, and that file is not there", message, StringComparison.Ordinal);
+        Assert.DoesNotContain(root, message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_detect_that_does_not_say_what_it_looks_for_is_asked_in_the_cage()
     {
         var outside = Path.Combine(root, "srv", "secret");
@@ -296,12 +313,13 @@ public sealed class BuildpackTests : IDisposable
 
     CageKind cageKind;
     CageKind? wanted;
+    string? machine;
 
     async Task<(Built Built, IReadOnlyList<string> Log)> BuildAsync(bool rebuild = false, BuildNetwork network = BuildNetwork.Needed, params (string Name, string Value)[] configured)
     {
         var cage = wanted is { } kind ? Cage.Of(kind) : await Cage.ProbeAsync(Directory.CreateDirectory(Path.Combine(root, "probe")).FullName);
         cageKind = cage.Kind;
-        var builder = new DraftBuilder(cage, new BuildSettings { Root = Path.Combine(root, "srv"), Longest = TimeSpan.FromSeconds(60), Shelf = new BuildpackShelf([Path.Combine(root, "packs")]), Network = network });
+        var builder = new DraftBuilder(cage, new BuildSettings { Root = Path.Combine(root, "srv"), Longest = TimeSpan.FromSeconds(60), Shelf = new BuildpackShelf([Path.Combine(root, "packs")]), Network = network, EnvironmentFile = machine });
         var file = Path.Combine(root, $"{Guid.NewGuid():N}.log");
         using (var log = LogStream.Open(file))
         {

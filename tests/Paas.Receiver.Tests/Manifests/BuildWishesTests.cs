@@ -21,6 +21,8 @@ public sealed class BuildWishesTests : IDisposable
         Assert.Equal(("https://host/pack.git#v1", ".buildpacks"), One());
         Write("app.json", """{ "paas": { "buildpacks": [ "ruby" ] } }""");
         Assert.Equal(("ruby", "app.json's paas section"), One());
+        Write("Procfile", "web: x\n");
+        Assert.Equal(("ruby", "app.json's paas section"), One());
         Assert.Equal(("./mine", "BUILDPACK_URL"), One(new() { ["BUILDPACK_URL"] = "./mine" }));
     }
 

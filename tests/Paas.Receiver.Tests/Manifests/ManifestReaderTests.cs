@@ -198,6 +198,7 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
     [InlineData("name: foo.com", "name: {}", "a text was expected, not a mapping")]
     [InlineData("format: 1", "format: ", "manifest.format: is missing")]
     [InlineData("name: foo.com", "name: foo.com\n  prepare: {commands: [{plugin: paasmaker.prepare.rake}]}", "there is no plug-in 'paasmaker.prepare.rake' here; available: paasmaker.prepare.pythonpip, paasmaker.prepare.shell")]
+    [InlineData("plugin: paasmaker.runtime.shell", "plugin: paasmaker.runtime.shel", "; did you mean 'paasmaker.runtime.shell'?")]
     [InlineData("name: foo.com", "name: foo.com\n  prepare: {commands: [{plugin: paasmaker.prepare.shell}]}", "application.prepare.commands.0.parameters.commands: is missing")]
     [InlineData("name: foo.com", "name: foo.com\n  prepare: {commands: [{plugin: paasmaker.prepare.shell, parameters: {commands: [{a: b}]}}]}", "commands.0: a text was expected, not a mapping")]
     [InlineData("name: foo.com", "name: foo.com\n  prepare: {commands: [{plugin: paasmaker.prepare.pythonpip, parameters: {virtualenv_name: ../v}}]}", "'../v' is not a path inside the application")]
@@ -354,6 +355,19 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
         message = Assert.Throws<Refusal>(() => ManifestReader.Read(directory)).Message;
         Assert.Contains("web: npm start", message, StringComparison.Ordinal);
         Assert.Contains("'procfile' is not what it is called", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_repository_of_many_projects_is_told_how_one_is_deployed()
+    {
+        Directory.CreateDirectory(Path.Combine(directory, "apps", "web"));
+        Write("apps/web/package.json", "{}");
+        Directory.CreateDirectory(Path.Combine(directory, "docs"));
+        Directory.CreateSymbolicLink(Path.Combine(directory, "elsewhere"), "/");
+
+        var message = Assert.Throws<Refusal>(() => ManifestReader.Read(directory)).Message;
+
+        Assert.Contains("There are projects below it ('apps/web'): to deploy one, put 'paas: {path: apps/web}' into the pillar.", message, StringComparison.Ordinal);
     }
 
     [Fact]
