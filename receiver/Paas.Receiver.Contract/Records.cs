@@ -148,6 +148,9 @@ public sealed record ProjectStatus
     /// <summary>Who is changing the live release by hand just now; null when nobody is.</summary>
     public string? FixedBy { get; init; }
 
+    /// <summary>What it took when that was counted last; null where it has no quota, or was not counted yet.</summary>
+    public SpaceTaken? Space { get; init; }
+
     public IReadOnlyList<InstanceSummary> Instances { get; init; } = [];
 
     /// <summary>The deployment at work; null when none is.</summary>
@@ -159,6 +162,9 @@ public sealed record ProjectStatus
     /// <summary>The newest one that has ended.</summary>
     public DeploymentSummary? Last { get; init; }
 }
+
+/// <summary>What a project with a quota took, over all its directories.</summary>
+public sealed record SpaceTaken(long Bytes, int QuotaGigabytes, DateTimeOffset CountedAt);
 
 /// <summary>One running copy.</summary>
 public sealed record InstanceSummary

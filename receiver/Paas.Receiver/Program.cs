@@ -198,9 +198,10 @@ services.AddSingleton(provider => new Housekeeping(
     provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Formations>(), provider.GetRequiredService<Fleet>(),
     provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), provider.GetRequiredService<ImageBuilder>(), options.KeepReleases, options.KeepSize * 1_000_000L));
 services.AddSingleton(provider => new Space(
-    provider.GetRequiredService<Database>(), provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), options.Quota));
+    provider.GetRequiredService<Database>(), provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), TimeProvider.System, options.Quota));
 services.AddSingleton<WayForward>();
 services.AddSingleton<Announcing>();
+services.AddHostedService<SpaceWatch>();
 services.AddSingleton<Deployer>();
 services.AddSingleton<Standstill>();
 services.AddSingleton<DeploymentQueue>();

@@ -6,6 +6,9 @@ namespace Paas.Corpus.Commands;
 /// <summary><c>corpus status [PROJECT]</c>: what a project is doing; without one, the list of them.</summary>
 static class StatusCommand
 {
+    /// <summary>Nine tenths of a gigabyte, in bytes.</summary>
+    const long NearlyFull = 900_000_000;
+
     public static Command Create(Surroundings surroundings)
     {
         var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
@@ -55,6 +58,12 @@ static class StatusCommand
         if (status.FixedBy is { } fixing)
         {
             output.WriteLine($"  {fixing} is fixing it by hand just now");
+        }
+
+        if (status.Space is { } space)
+        {
+            var near = space.Bytes >= space.QuotaGigabytes * NearlyFull;
+            output.WriteLine($"  {(near ? "! " : "")}takes {Words.Bytes(space.Bytes)} of {space.QuotaGigabytes} GB (counted {Words.Time(space.CountedAt)})");
         }
 
         if (status.Current?.ArchiveTrouble is { } trouble)

@@ -10,7 +10,7 @@ using Paas.Receiver.Runtimes;
 namespace Paas.Receiver.Api;
 
 /// <summary>Our own records as the ones that travel.</summary>
-sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visitors visitors, PatchStore patches, Drift drift)
+sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visitors visitors, PatchStore patches, Drift drift, Space space)
 {
     const int DeploymentsLookedAt = 50;
 
@@ -39,6 +39,7 @@ sealed class Summaries(ReleaseStore releases, Journal journal, Fleet fleet, Visi
             Current = current is null ? null : Of(current, current.Id),
             Drift = await DriftOfAsync(current, verify, ct) is { Count: > 0 } drifted ? drifted : null,
             FixedBy = patches.OpenIn(project)?.By,
+            Space = space.LastOf(project) is { } count ? new SpaceTaken(count.Used, count.QuotaGigabytes, count.At) : null,
             Instances =
             [
                 .. from id in fleet.Running(project).OrderByDescending(id => id == current?.Id).ThenByDescending(id => id.Value, StringComparer.Ordinal)

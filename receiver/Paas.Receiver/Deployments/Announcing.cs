@@ -7,7 +7,7 @@ using Paas.Receiver.Runtimes;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>
-/// Tells people and programs how a deployment ended (R9.13, R10.14, R11), and which instances end again and again: whatever goes wrong here changes nothing about it (A29).
+/// Tells people and programs how a deployment ended (R9.13, R10.14, R11), which instances end again and again, and who fills the disk: whatever goes wrong here changes nothing about it (A29).
 /// </summary>
 sealed partial class Announcing
 {
@@ -66,20 +66,62 @@ sealed partial class Announcing
     {
         var release = releases.Find(loop.Project, loop.Release) is { } found ? $"{found}" : null;
         Log.Looping(logger, loop.Project.Key, release, loop.Type, loop.Number, loop.Times, loop.ExitCode);
+        await TellOfTroubleAsync(loop.Project, () => NoticeOf(loop, release));
+    }
+
+    /// <summary>Never throws.</summary>
+    public async Task TellAsync(SpacePassed passed)
+    {
+        Log.Filling(logger, passed.Project.Key, Space.Readable(passed.Used), passed.QuotaGigabytes);
+        await TellOfTroubleAsync(passed.Project, () => NoticeOf(passed));
+    }
+
+    async Task TellOfTroubleAsync(Project project, Func<Notice> notice)
+    {
         try
         {
-            var (wanted, _) = await WantedAsync(loop.Project);
+            var (wanted, _) = await WantedAsync(project);
             var recipients = wanted.Where(one => one.Failures).Select(one => one.Recipient).Concat(options.Operators).ToList();
             if (recipients.Count > 0)
             {
-                outbox.Put(NoticeOf(loop, release), recipients);
+                outbox.Put(notice(), recipients);
             }
         }
         catch (Exception e)
         {
-            // Nobody awaits this, and the instance is tried again whoever knows of it.
-            Log.LoopNotTold(logger, e, loop.Project.Key);
+            // Nobody waits for it, and the trouble is what it is whoever knows of it.
+            Log.TroubleNotTold(logger, e, project.Key);
         }
+    }
+
+    Notice NoticeOf(SpacePassed passed)
+    {
+        var project = passed.Project;
+        var subject = $"{project} takes {Space.Readable(passed.Used)} of {passed.QuotaGigabytes} GB";
+        return new Notice
+        {
+            Id = Guid.CreateVersion7(time.GetUtcNow()).ToString("D"),
+            Event = "quota",
+            Subject = subject,
+            Text = string.Join('\n', [
+                subject,
+                "",
+                passed.Percent >= 100 ? "It goes on running and writing; nothing more is deployed to it until there is room." : "It goes on running and writing. Beyond its quota nothing more is deployed to it.",
+                $"     corpus doctor {project.Name} shows where the bytes are; corpus enlarge gives it 5 GB more",
+                "",
+            ]),
+            Facts = new Dictionary<string, string?>
+            {
+                ["project"] = project.Name.Value,
+                ["environment"] = project.Environment.Name.Value,
+                ["environmentType"] = project.Environment.Type.ToString().ToLowerInvariant(),
+                ["bytes"] = passed.Used.ToString(CultureInfo.InvariantCulture),
+                ["quotaGigabytes"] = passed.QuotaGigabytes.ToString(CultureInfo.InvariantCulture),
+                ["percent"] = passed.Percent.ToString(CultureInfo.InvariantCulture),
+                ["succeeded"] = "false",
+                ["url"] = visitors.Url(project),
+            },
+        };
     }
 
     Notice NoticeOf(CrashLoop loop, string? release)
@@ -198,8 +240,11 @@ sealed partial class Announcing
         [LoggerMessage(Level = LogLevel.Warning, Message = "{project} {release}: {type}.{number} ended {times} times in a row, last with {code}")]
         public static partial void Looping(ILogger logger, string project, string? release, string type, int number, int times, int? code);
 
-        [LoggerMessage(Level = LogLevel.Error, Message = "{project}: nobody could be told of its crash loop")]
-        public static partial void LoopNotTold(ILogger logger, Exception exception, string project);
+        [LoggerMessage(Level = LogLevel.Warning, Message = "{project} takes {used} of {quota} GB")]
+        public static partial void Filling(ILogger logger, string project, string used, int quota);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "{project}: nobody could be told of its trouble")]
+        public static partial void TroubleNotTold(ILogger logger, Exception exception, string project);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "{project}: nobody could be told of deployment {id}")]
         public static partial void NotTold(ILogger logger, Exception exception, string project, string id);

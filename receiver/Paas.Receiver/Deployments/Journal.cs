@@ -150,6 +150,7 @@ sealed class Journal(Database database, TimeProvider time)
         connection.Execute("DELETE FROM release_additions WHERE release IN (SELECT id FROM releases WHERE environment = @environment AND project = @project)", of);
         connection.Execute("DELETE FROM patched_releases WHERE patch IN (SELECT id FROM patches WHERE environment = @environment AND project = @project)", of);
         connection.Execute("DELETE FROM patches WHERE environment = @environment AND project = @project", of);
+        connection.Execute("DELETE FROM space_levels WHERE environment = @environment AND project = @project", of);
         connection.Execute("DELETE FROM project_space WHERE environment = @environment AND project = @project", of);
         return connection.Execute("DELETE FROM releases WHERE environment = @environment AND project = @project", of);
     });

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Paas.Receiver.Logs;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
@@ -14,14 +15,30 @@ sealed record SpaceReport(IReadOnlyList<SpacePart> Parts, int? QuotaGigabytes)
     public long Used { get; } = Parts.Sum(part => part.Bytes);
 }
 
+/// <summary>A project has just passed a share of its quota, upwards.</summary>
+/// <param name="Percent">90 or 100.</param>
+sealed record SpacePassed(Project Project, int Percent, long Used, int QuotaGigabytes);
+
+/// <summary>What was counted when a project was last looked at.</summary>
+sealed record SpaceCount(long Used, int QuotaGigabytes, DateTimeOffset At);
+
 /// <summary>
 /// How much a project may take (R9.3, R15.8, R15.9, A19): counted over all its directories, grown and shrunk in steps of 5 GB, looked at before each deployment. It bounds
-/// what the receiver begins; what a running application writes into <c>data</c> is only counted.
+/// what the receiver begins; what a running application writes into <c>data</c> is only counted, and told (<see cref="SpaceWatch"/>).
 /// </summary>
 /// <param name="defaultQuota"><c>PAAS_QUOTA</c>, gigabytes; null is no limit.</param>
 /// <param name="gigabyte">Its bytes; tests have smaller ones.</param>
-sealed class Space(Database database, ProjectStore projects, ReleaseStore releases, DeploymentLogs logs, int? defaultQuota, long gigabyte = 1_000_000_000)
+sealed class Space(Database database, ProjectStore projects, ReleaseStore releases, DeploymentLogs logs, TimeProvider time, int? defaultQuota, long gigabyte = 1_000_000_000)
 {
+    /// <summary>Of its quota, in percent: where a project is told of. Told again only once it was this much below.</summary>
+    static readonly int[] Levels = [100, Near];
+    const int Slack = 5;
+
+    /// <summary>Percent of a quota from which on somebody should look.</summary>
+    public const int Near = 90;
+
+    readonly ConcurrentDictionary<string, SpaceCount> counts = new();
+
     static object Of(Project project, int? quota = null) => new { Environment = project.Environment.Name.Value, Project = project.Name.Value, quota };
 
     public int? QuotaOf(Project project)
@@ -75,7 +92,39 @@ sealed class Space(Database database, ProjectStore projects, ReleaseStore releas
             ("pillar", project.PillarCheckout), ("logs of deployments", logs.DirectoryOf(project)),
         ];
         var parts = places.Select(place => (place.Name, Taken: usage.Add(place.Directory))).ToList().Select(place => new SpacePart(place.Name, place.Taken.Bytes, place.Taken.Files));
-        return new SpaceReport([.. parts], QuotaOf(project));
+        var report = new SpaceReport([.. parts], QuotaOf(project));
+        if (report.QuotaGigabytes is { } quota)
+        {
+            counts[project.Key] = new SpaceCount(report.Used, quota, time.GetUtcNow());
+        }
+
+        return report;
+    }
+
+    /// <summary>Of its quota; 0 where it has none.</summary>
+    public long PercentOf(SpaceReport report) => report.QuotaGigabytes is { } quota ? report.Used * 100 / (quota * gigabyte) : 0;
+
+    /// <summary>As it was counted last; null where there is no quota, or where nobody has counted since the receiver started.</summary>
+    public SpaceCount? LastOf(Project project) => counts.GetValueOrDefault(project.Key) is { } count && QuotaOf(project) == count.QuotaGigabytes ? count : null;
+
+    /// <summary>Between deployments: counts, and says when a project with a quota has passed 90 or 100 percent of it since it was last looked at, across restarts.</summary>
+    public SpacePassed? Look(Project project)
+    {
+        if (Measure(project) is not { QuotaGigabytes: { } quota } report)
+        {
+            return null;
+        }
+
+        var percent = PercentOf(report);
+        var level = Levels.FirstOrDefault(level => percent >= level);
+        var told = database.ReadOne<int>("SELECT percent FROM space_levels WHERE environment = @Environment AND project = @Project", Of(project));
+        if (level > told || percent < told - Slack)
+        {
+            database.Write("INSERT OR REPLACE INTO space_levels (environment, project, percent) VALUES (@Environment, @Project, @level)",
+                new { Environment = project.Environment.Name.Value, Project = project.Name.Value, level });
+        }
+
+        return level > told ? new SpacePassed(project, level, report.Used, quota) : null;
     }
 
     /// <summary>
@@ -160,7 +209,7 @@ sealed class Space(Database database, ProjectStore projects, ReleaseStore releas
         return wanted > now && free < (wanted - now) * gigabyte ? $"the disk has {Readable(free)} left" : null;
     }
 
-    static string Readable(long bytes) => bytes < 1_000_000_000 ? $"{bytes / 1_000_000} MB" : $"{bytes / 1e9:0.0} GB";
+    public static string Readable(long bytes) => bytes < 1_000_000_000 ? $"{bytes / 1_000_000} MB" : $"{bytes / 1e9:0.0} GB";
 
     sealed class QuotaRow
     {

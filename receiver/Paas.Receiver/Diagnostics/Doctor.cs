@@ -21,6 +21,7 @@ sealed class Doctor(MachineChecks machine, RecordChecks records, ServiceChecks s
             ("containers", () => serving.ContainersAsync(examination, ct)),
             ("database", records.DatabaseAsync),
             ("journal", records.JournalAsync),
+            ("space", records.SpaceAsync),
             ("files", () => records.FilesAsync(examination)),
             ("trees", () => records.TreesAsync(examination, ct)),
             ("repositories", () => examination.Repositories ? records.RepositoriesAsync(ct) : AsyncEnumerable.Empty<Diagnosis>()),

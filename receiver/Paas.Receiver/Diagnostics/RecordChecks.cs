@@ -10,7 +10,7 @@ namespace Paas.Receiver.Diagnostics;
 
 /// <summary>What is kept, held against what the journal says of it.</summary>
 sealed class RecordChecks(
-    DoctorSettings settings, Database database, AuditLog audit, ProjectStore projects, ReleaseStore releases, Journal journal, DeploymentQueue queue, GitProgram git, Drift drift)
+    DoctorSettings settings, Database database, AuditLog audit, ProjectStore projects, ReleaseStore releases, Journal journal, DeploymentQueue queue, GitProgram git, Drift drift, Space space)
 {
     const int ShownFaults = 5;
 
@@ -25,6 +25,31 @@ sealed class RecordChecks(
         yield return audit.FirstBroken() is { } line
             ? new Diagnosis("database", Severity.Problem, $"the audit log was changed at line {line}, or the one before it is missing", "corpus audit --export, and compare with an older copy")
             : new Diagnosis("database", Severity.Fine, "the audit log is as it was written");
+    }
+
+    /// <summary>Projects near their quotas, or beyond; nothing where nobody has one.</summary>
+    public async IAsyncEnumerable<Diagnosis> SpaceAsync()
+    {
+        await Task.CompletedTask;
+        var limited = projects.List().Where(project => space.QuotaOf(project) is not null).ToList();
+        if (limited.Count == 0)
+        {
+            yield break;
+        }
+
+        var full = limited.Select(project => (Project: project, Report: space.Measure(project))).Where(one => space.PercentOf(one.Report) >= Space.Near).ToList();
+        foreach (var (project, report) in full)
+        {
+            yield return new Diagnosis("space", space.PercentOf(report) >= 100 ? Severity.Problem : Severity.Warning, $"{project} takes {Space.Readable(report.Used)} of {report.QuotaGigabytes} GB",
+                $"corpus doctor {project.Name} shows where the bytes are; corpus enlarge gives it 5 GB more");
+        }
+
+        if (full.Count == 0)
+        {
+            yield return new Diagnosis("space", Severity.Fine, "every project is within its quota");
+        }
+
+        yield return new Diagnosis("space", Severity.Note, "what running applications write is counted every ten minutes and told, not stopped");
     }
 
     /// <summary>Deployments that could be taken back only in part.</summary>

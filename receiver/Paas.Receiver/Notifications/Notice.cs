@@ -11,7 +11,7 @@ sealed record Notice
     /// <summary>The same at every try, so that whoever hears it twice can tell.</summary>
     public required string Id { get; init; }
 
-    /// <summary><c>deployment</c>, <c>access</c>, <c>crash-loop</c>.</summary>
+    /// <summary><c>deployment</c>, <c>access</c>, <c>crash-loop</c>, <c>quota</c>.</summary>
     public required string Event { get; init; }
 
     /// <summary>One line.</summary>

@@ -129,7 +129,31 @@ public sealed class SpaceTests : IDisposable
         Assert.Null(space.QuotaOf(project));
     }
 
-    Space Space(int? quota) => new(database, projects, releases, new DeploymentLogs(Path.Combine(root, "state")), quota, Unit);
+    [Fact]
+    public void A_project_that_fills_up_between_deployments_is_said_once_at_each_level_and_again_only_after_it_was_well_below()
+    {
+        var space = Space(5);
+        Fill(project.Data, "file", 4_000_000);
+        Assert.Null(space.Look(project));
+        Fill(project.Data, "more", 600_000);
+        Assert.Equal(90, space.Look(project)!.Percent);
+        Assert.Null(space.Look(project));
+        Fill(project.Data, "yet more", 500_000);
+        Assert.Equal(100, Space(5).Look(project)!.Percent); // a restart forgets nothing
+        File.Delete(Path.Combine(project.Data, "yet more"));
+        Assert.Null(space.Look(project)); // 92 %
+        Assert.InRange(space.LastOf(project)!.Used, 4_500_000, 4_800_000);
+
+        File.Delete(Path.Combine(project.Data, "more"));
+        Assert.Null(space.Look(project)); // 80 %
+        Fill(project.Data, "again", 1_200_000);
+        var passed = space.Look(project)!;
+        Assert.Equal((100, 5), (passed.Percent, passed.QuotaGigabytes));
+        Assert.Null(Space(null).Look(project));
+        Assert.Null(Space(null).LastOf(project));
+    }
+
+    Space Space(int? quota) => new(database, projects, releases, new DeploymentLogs(Path.Combine(root, "state")), TimeProvider.System, quota, Unit);
 
     string Said()
     {
