@@ -98,6 +98,43 @@ public sealed class ArchivistTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public async Task On_btrfs_a_backup_and_a_restore_share_the_blocks_of_what_they_copy()
+    {
+        if (!Scratch.IsRoot || scratch.TrySh("truncate -s 160M ../disk && mkfs.btrfs -q ../disk").Code != 0 || !scratch.TryMount("-o loop ../disk", scratch.Root))
+        {
+            output.WriteLine("Not run: making a btrfs and mounting it needs root, mkfs.btrfs and a kernel with btrfs.");
+            return;
+        }
+
+        Directory.CreateDirectory(scratch.Data);
+        MakeZoo();
+        scratch.Sh("head -c 40000000 /dev/urandom >data/big; cp -a data before; sync");
+        var before = Used();
+
+        var report = await Take(out var id);
+
+        // The disk has no room for four of them.
+        Assert.Equal("reflink", report.How);
+        Assert.Equal("", scratch.Difference(scratch.Data, scratch.Archive(id)));
+        Assert.InRange(Used() - before, 0, 8_000_000);
+        scratch.Sh("printf spoilt | dd of=data/big bs=1 seek=20000000 conv=notrunc status=none; rm -r data/a; echo added >data/added; sync");
+        Assert.Equal("", scratch.Difference(scratch.Root + "/before", scratch.Archive(id)));
+
+        await archivist.RestoreAsync(scratch.Project, id, NewId());
+
+        Assert.Equal("", scratch.Difference(scratch.Root + "/before", scratch.Data));
+        Assert.InRange(Used() - before, 0, 8_000_000);
+        output.WriteLine($"{report.Files} files, {report.Bytes >> 20} MB in {report.Took.TotalMilliseconds:0} ms; on the disk {Used() - before:N0} bytes more");
+
+        long Used()
+        {
+            scratch.Sh("sync");
+            var disk = new DriveInfo(scratch.Root);
+            return disk.TotalSize - disk.AvailableFreeSpace;
+        }
+    }
+
+    [Fact]
     public async Task A_restore_brings_back_every_byte_and_keeps_what_the_failed_release_made()
     {
         MakeZoo();

@@ -71,6 +71,18 @@ sealed class Scratch : IDisposable
         mounts.Add(at);
     }
 
+    /// <summary>False where this machine cannot.</summary>
+    public bool TryMount(string options, string at)
+    {
+        if (TrySh($"mount {options} '{at}'").Code != 0)
+        {
+            return false;
+        }
+
+        mounts.Add(at);
+        return true;
+    }
+
     /// <summary>rsync is the judge: content, modes, owners, times to the nanosecond, hard links, ACLs, attributes, extra and missing names. Empty when equal.</summary>
     public string Difference(string one, string other)
     {
