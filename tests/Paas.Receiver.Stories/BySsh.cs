@@ -141,6 +141,38 @@ public sealed class BySsh(SshReceiver shared) : IClassFixture<SshReceiver>
         Assert.Contains("(publickey)", passwords.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>R8.2.</summary>
+    [Fact]
+    public async Task Users_with_keys_push_to_the_repository_that_is_edited_in_place_and_edit_it()
+    {
+        var admin = await shared.ClientAsync("\"user\":\"admin\"");
+        Assert.Equal(HttpStatusCode.Created, (await shared.Receiver.AskApiAsync(HttpMethod.Post, "api/v1/environments", """{"name":"bench","type":"dev"}""")).Status);
+        await using var git = await PusherAsync(admin, "bench/edited", null);
+        await git.WriteAsync("Procfile", "web: exec /usr/bin/python3 -m http.server $PORT --bind 127.0.0.1\n");
+        await git.CommitFileAsync("page.txt", "one");
+        var push = await git.PushAsync();
+        Assert.True(push.Accepted, push.Text + shared.Receiver.Output);
+        var working = Path.Combine(shared.Receiver.Root, "environments", "bench", "projects", "edited", "project");
+
+        // Somebody else, for this project alone: the same repository, and the files that run.
+        var extra = await shared.ClientAsync("\"project\":\"bench/edited\",\"push\":true");
+        await using var theirs = await PusherAsync(extra, "bench/edited", null);
+        await theirs.GitAsync("pull", "-q", "paas", "main");
+        await theirs.CommitFileAsync("page.txt", "two");
+        var second = await theirs.PushAsync();
+        Assert.True(second.Accepted, second.Text);
+        Assert.Equal("two", (await shared.Receiver.AskAsync("edited.bench.localhost", "/page.txt")).Body);
+        var edit = await admin.RunAsync("run", "-e", "bench", "edited", "--", "sh", "-c", "'printf edited >page.txt'");
+        Assert.True(edit.ExitCode == 0, edit.Output + edit.Error);
+        Assert.Equal("edited", (await shared.Receiver.AskAsync("edited.bench.localhost", "/page.txt")).Body);
+        Assert.Equal("edited", await File.ReadAllTextAsync(Path.Combine(working, "page.txt")));
+
+        await theirs.CommitFileAsync("page.txt", "three");
+        var refused = await theirs.PushAsync();
+        Assert.False(refused.Accepted);
+        Assert.Contains("page.txt", refused.Text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_deploy_key_is_good_for_its_project_alone_and_a_removed_key_for_nothing()
     {
