@@ -18,7 +18,7 @@ static class ApplicationLogEndpoints
             var found = desk.Project(context, environment, project, Permission.View);
             var count = n is null ? 100 : n is >= 0 and <= MostLines ? n.Value : throw new ProblemException(StatusCodes.Status400BadRequest, $"n is a number from 0 to {MostLines}.");
             return Results.Text(string.Concat(log.Last(found.Key, count).Select(line => line + "\n")), "text/plain; charset=utf-8");
-        });
+        }).ThroughLinks(isStream: true);
     }
 
     static void MapPrinted(RouteGroupBuilder api) => api.MapGet(
@@ -46,7 +46,7 @@ static class ApplicationLogEndpoints
                 await context.Response.WriteAsync(LineOf(line), ct);
                 await context.Response.Body.FlushAsync(ct);
             }
-        });
+        }).ThroughLinks(isStream: true);
 
     static string LineOf(LogLine line) => $"{line.Time.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.fff'Z'} {line.Type}.{line.Number} {LogStream.Harmless(line.Text)}\n";
 }

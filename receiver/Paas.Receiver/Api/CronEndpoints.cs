@@ -10,7 +10,7 @@ static class CronEndpoints
     public static void MapCrons(this RouteGroupBuilder api)
     {
         api.MapGet("/projects/{environment}/{project}/crons", (string environment, string project, HttpContext context, Desk desk, CronRuns runs) =>
-            TypedResults.Ok(new Page<CronRunSummary>([.. runs.Of(desk.Project(context, environment, project, Permission.View)).Select(Of)])));
+            TypedResults.Ok(new Page<CronRunSummary>([.. runs.Of(desk.Project(context, environment, project, Permission.View)).Select(Of)]))).ThroughLinks();
 
         api.MapGet("/projects/{environment}/{project}/crons/{id}", (string environment, string project, string id, HttpContext context, Desk desk, CronRuns runs) =>
         {

@@ -13,20 +13,20 @@ static class DataEndpoints
     public static void MapData(this RouteGroupBuilder api)
     {
         api.MapGet("/projects/{environment}/{project}/backups", (string environment, string project, HttpContext context, Desk desk, Archivist archivist, Journal journal, ReleaseStore releases) =>
-            TypedResults.Ok(new Page<BackupSummary>(Backups(desk.Project(context, environment, project, Permission.View), archivist, journal, releases)))).WithName("backups.list");
+            TypedResults.Ok(new Page<BackupSummary>(Backups(desk.Project(context, environment, project, Permission.View), archivist, journal, releases)))).WithName("backups.list").ThroughLinks();
 
         api.MapPost("/projects/{environment}/{project}/backup", (string environment, string project, BackupOrder? order, HttpContext context, Desk desk, DeploymentQueue queue) =>
-            DeploymentEndpoints.Submit(context, queue, Request(context, desk, environment, project, DeploymentKind.Backup, new Wishes { Live = order?.Live ?? false }))).WithName("backups.take");
+            DeploymentEndpoints.Submit(context, queue, Request(context, desk, environment, project, DeploymentKind.Backup, new Wishes { Live = order?.Live ?? false }))).WithName("backups.take").ThroughLinks();
 
         api.MapPost("/projects/{environment}/{project}/restore", (string environment, string project, RestoreOrder? order, HttpContext context, Desk desk, DeploymentQueue queue) =>
-            DeploymentEndpoints.Submit(context, queue, Request(context, desk, environment, project, DeploymentKind.Restore, new Wishes { Backup = Named(order?.Backup) }))).WithName("backups.restore");
+            DeploymentEndpoints.Submit(context, queue, Request(context, desk, environment, project, DeploymentKind.Restore, new Wishes { Backup = Named(order?.Backup) }))).WithName("backups.restore").ThroughLinks();
 
         api.MapPost("/projects/{environment}/{project}/tasks/{task}", (string environment, string project, string task, HttpContext context, Desk desk, DeploymentQueue queue) =>
             DeploymentEndpoints.Submit(context, queue, Request(context, desk, environment, project, DeploymentKind.Task, new Wishes
             {
                 Task = task.Length <= 60 && task.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? task
                     : throw new ProblemException(StatusCodes.Status400BadRequest, "A task's name has letters, digits, '_' and '-'."),
-            }))).WithName("tasks.run");
+            }))).WithName("tasks.run").ThroughLinks();
     }
 
     static DeploymentRequest Request(HttpContext context, Desk desk, string environment, string project, DeploymentKind kind, Wishes wishes) => new()

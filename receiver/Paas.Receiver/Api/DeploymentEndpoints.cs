@@ -30,6 +30,16 @@ static class DeploymentEndpoints
             return stream.SendAsync(context, entry, project);
         });
 
+        api.MapGet("/projects/{environment}/{project}/deployments/{id}", (string environment, string project, string id, HttpContext context, Desk desk, Summaries summaries) =>
+            TypedResults.Ok(summaries.Of(desk.Deployment(context, id, Permission.View, desk.Project(context, environment, project, Permission.View)).Entry, withSteps: true)))
+            .WithName("deployments.show").ThroughLinks();
+
+        api.MapGet("/projects/{environment}/{project}/deployments/{id}/log", (string environment, string project, string id, HttpContext context, Desk desk, EventStream stream) =>
+        {
+            var (entry, found) = desk.Deployment(context, id, Permission.View, desk.Project(context, environment, project, Permission.View));
+            return stream.SendAsync(context, entry, found);
+        }).WithName("deployments.log").ThroughLinks(isStream: true);
+
         api.MapPost("/projects/{environment}/{project}/rollback", (string environment, string project, RollbackOrder? order, HttpContext context, Desk desk, DeploymentQueue queue) =>
             Submit(context, queue, new DeploymentRequest
             {
@@ -40,7 +50,7 @@ static class DeploymentEndpoints
                 Wishes = new Wishes { WithData = order is { WithData: true, CodeOnly: true } ? throw new ProblemException(StatusCodes.Status400BadRequest, "With its data and without it exclude each other.") : order?.WithData ?? false },
                 By = Desk.AskerOf(context).Caller.Name,
                 From = Desk.AskerOf(context).From.ToString(),
-            }));
+            })).ThroughLinks();
 
         api.MapPost("/projects/{environment}/{project}/redeploy", (string environment, string project, RedeployOrder? order, HttpContext context, Desk desk, DeploymentQueue queue) =>
             Submit(context, queue, new DeploymentRequest
@@ -51,7 +61,7 @@ static class DeploymentEndpoints
                 Wishes = new Wishes { Set = SetIn(order?.Set), DiscardFixes = order?.DiscardFixes ?? false },
                 By = Desk.AskerOf(context).Caller.Name,
                 From = Desk.AskerOf(context).From.ToString(),
-            }));
+            })).ThroughLinks();
 
         api.MapPost("/projects/{environment}/{project}/deployments/{id}/cancel", (string environment, string project, string id, HttpContext context, Desk desk, DeploymentQueue queue) =>
         {
@@ -60,7 +70,7 @@ static class DeploymentEndpoints
             return queue.Cancel(entry.Id, Desk.AskerOf(context).Caller.Name)
                 ? Watch(entry.Id)
                 : throw new Refusal($"{entry.Id} has ended already.");
-        });
+        }).ThroughLinks();
     }
 
     static IReadOnlyDictionary<string, string>? SetIn(IReadOnlyDictionary<string, string>? set) =>

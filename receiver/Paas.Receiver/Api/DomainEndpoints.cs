@@ -38,12 +38,12 @@ static class DomainEndpoints
             domains.SetMaintenance(found, order.On);
             visitors.Reconsider(found);
             return TypedResults.NoContent();
-        });
+        }).ThroughLinks();
         api.MapGet("/projects/{environment}/{project}/traffic", (string environment, string project, HttpContext context, Desk desk, Visitors visitors) =>
         {
             var found = desk.Project(context, environment, project, Permission.View);
             return TypedResults.Ok(new Page<TrafficSummary>([.. visitors.TrafficOf(found).Select(one => SummaryOf(one.Type, one.Traffic))]));
-        });
+        }).ThroughLinks();
     }
 
     static NoContent Put(string environment, string project, string host, string? path, DomainOrder order, HttpContext context, Desk desk, Visitors visitors, Domains domains)

@@ -17,7 +17,7 @@ static class FixEndpoints
         api.MapPost(Place + "/fix", FixAsync).WithName("fix");
 
         api.MapGet(Place + "/patches", (string environment, string project, HttpContext context, Desk desk, PatchStore patches) =>
-            Shown(patches.List(desk.Project(context, environment, project, Permission.View)))).WithName("patches.list");
+            Shown(patches.List(desk.Project(context, environment, project, Permission.View)))).WithName("patches.list").ThroughLinks();
 
         api.MapGet(Place + "/releases/{number:int}/patches", (string environment, string project, int number, HttpContext context, Desk desk, PatchStore patches, ReleaseStore releases) =>
         {

@@ -18,7 +18,7 @@ static class FormationEndpoints
         Map("current", DeploymentKind.Current, Permission.ApplicationRouting);
 
         api.MapGet("/projects/{environment}/{project}/scale", (string environment, string project, HttpContext context, Desk desk, Formations formations) =>
-            TypedResults.Ok(new ScaleOrder(formations.ScaleOf(desk.Project(context, environment, project, Permission.View)))));
+            TypedResults.Ok(new ScaleOrder(formations.ScaleOf(desk.Project(context, environment, project, Permission.View))))).ThroughLinks();
 
         api.MapPost("/projects/{environment}/{project}/scale", async (string environment, string project, ScaleOrder order, HttpContext context, Desk desk, Operations operations, Formations formations) =>
         {
@@ -30,7 +30,7 @@ static class FormationEndpoints
 
             await operations.ScaleAsync(of, types);
             return TypedResults.Ok(new ScaleOrder(formations.ScaleOf(of)));
-        });
+        }).ThroughLinks();
 
         api.MapDelete("/projects/{environment}/{project}/releases/{number:int}", (string environment, string project, int number, HttpContext context, Desk desk, ReleaseStore releases, Housekeeping housekeeping, DeploymentQueue queue) =>
         {
@@ -64,7 +64,7 @@ static class FormationEndpoints
                     By = Desk.AskerOf(context).Caller.Name,
                     From = Desk.AskerOf(context).From.ToString(),
                 }).Id);
-            });
+            }).ThroughLinks();
     }
 
     static Accepted<AcceptedWork> Accepted(string id)

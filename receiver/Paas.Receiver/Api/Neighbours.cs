@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
@@ -10,7 +11,8 @@ using Paas.Receiver.Projects;
 namespace Paas.Receiver.Api;
 
 /// <summary>A route whose environment may be on a linked host: the request is made there then.</summary>
-sealed record ThroughLinks;
+/// <param name="IsStream">The answer is lines of text, as they come.</param>
+sealed record ThroughLinks(bool IsStream);
 
 /// <summary>
 /// What this receiver's API says and does on linked hosts. An environment there is called <c>ENV@HOST</c> here, or by its uuid. The link's token is an administrator's, so
@@ -141,9 +143,15 @@ sealed class Neighbours(HostLinks links, HostCalls calls, ProjectStore projects,
             return;
         }
 
-        if (endpoint.Metadata.GetMetadata<ThroughLinks>() is null)
+        if (endpoint.Metadata.GetMetadata<ThroughLinks>() is not { } through)
         {
             throw new Refusal($"This is asked of {host.Name} itself: corpus --endpoint {host.Url} …");
+        }
+
+        if (through.IsStream)
+        {
+            await calls.PassLinesAsync(host, PathOf(context.Request, environment), context.Request.Headers["Last-Event-ID"], Own, context.Response, context.RequestAborted);
+            return;
         }
 
         await RelayAsync(context, host, environment, endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName);
@@ -153,8 +161,9 @@ sealed class Neighbours(HostLinks links, HostCalls calls, ProjectStore projects,
     {
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted); // the door bounds it
+        var order = route == "releases.promote" ? FromThere(host, body.ToArray()) : body.ToArray();
         var answer = await calls.AskAsync(
-            host, new HttpMethod(context.Request.Method), PathOf(context.Request, environment), body.ToArray(), Own,
+            host, new HttpMethod(context.Request.Method), PathOf(context.Request, environment), order, Own,
             HttpMethods.IsDelete(context.Request.Method) ? LongPatience : HttpMethods.IsGet(context.Request.Method) ? HostCalls.Glance : Patience, context.RequestAborted);
         Desk.Note(context, $"on {host.Name}");
         if (route == "environments.destroy" && answer.Succeeded)
@@ -166,8 +175,36 @@ sealed class Neighbours(HostLinks links, HostCalls calls, ProjectStore projects,
         if (answer.Body.Length > 0)
         {
             context.Response.ContentType = answer.Succeeded ? "application/json" : "application/problem+json";
-            await context.Response.Body.WriteAsync(Ours(host, answer, route), context.RequestAborted);
+            await context.Response.Body.WriteAsync(
+                answer.Status == HttpStatusCode.Accepted ? WatchedHere(context.Request, host, answer) : Ours(host, answer, route), context.RequestAborted);
         }
+    }
+
+    /// <summary>A release is promoted between environments of one host; from elsewhere the host takes it by its own settings.</summary>
+    static byte[] FromThere(LinkedHost host, byte[] body)
+    {
+        var order = body.Length == 0 ? null : JsonSerializer.Deserialize(body, ContractJson.Default.PromoteOrder);
+        if (order?.From is not { } from)
+        {
+            return body;
+        }
+
+        return from.Split('@') is [var environment, var name] && name == host.Name
+            ? JsonSerializer.SerializeToUtf8Bytes(order with { From = environment }, ContractJson.Default.PromoteOrder)
+            : throw new Refusal($"'{LogStream.Harmless(from)}' is not on {host.Name}. There an environment takes releases from elsewhere by: corpus change_env ENDPOINT ENV@{host.Name} --releases-from URL/ENV");
+    }
+
+    /// <summary>Long work there is watched through us: whoever asked has no token of the host's.</summary>
+    static byte[] WatchedHere(HttpRequest request, LinkedHost host, HostAnswer answer)
+    {
+        if (ReleaseId.TryParse(HostCalls.Read(host, answer.Body, ContractJson.Default.AcceptedWork).Id) is not { } id)
+        {
+            throw HostCalls.NoReceiver(host);
+        }
+
+        var segments = request.Path.Value!.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        var url = $"/api/v1/projects/{Uri.EscapeDataString(segments[3])}/{Uri.EscapeDataString(segments[4])}/deployments/{id}";
+        return JsonSerializer.SerializeToUtf8Bytes(new AcceptedWork(id.Value, url, url + "/log"), ContractJson.Default.AcceptedWork);
     }
 
     byte[] Ours(LinkedHost host, HostAnswer answer, string? route)
@@ -266,5 +303,5 @@ sealed class Neighbours(HostLinks links, HostCalls calls, ProjectStore projects,
 
 static class ThroughLinksConvention
 {
-    public static RouteHandlerBuilder ThroughLinks(this RouteHandlerBuilder route) => route.WithMetadata(new ThroughLinks());
+    public static RouteHandlerBuilder ThroughLinks(this RouteHandlerBuilder route, bool isStream = false) => route.WithMetadata(new ThroughLinks(isStream));
 }

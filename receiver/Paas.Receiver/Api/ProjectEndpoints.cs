@@ -24,7 +24,7 @@ static class ProjectEndpoints
         api.MapGet("/projects/{environment}/{project}", async (string environment, string project, bool? verify, HttpContext context, Desk desk, Summaries summaries) =>
             TypedResults.Ok(await summaries.StatusOfAsync(desk.Project(context, environment, project, Permission.View), verify ?? false, context.RequestAborted))).ThroughLinks();
 
-        api.MapGet("/projects/{environment}/{project}/config", ConfigAsync);
+        api.MapGet("/projects/{environment}/{project}/config", ConfigAsync).ThroughLinks();
     }
 
     static async Task<Ok<Page<ConfigEntry>>> ConfigAsync(string environment, string project, HttpContext context, Desk desk, Launches launches, ReleaseStore releases)

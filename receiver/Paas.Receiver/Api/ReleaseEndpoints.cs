@@ -23,7 +23,7 @@ static class ReleaseEndpoints
         }).WithName("releases.list").ThroughLinks();
 
         api.MapGet(Place + "/{number:int}", (string environment, string project, int number, HttpContext context, Desk desk, Summaries summaries, ReleaseStore releases) =>
-            TypedResults.Ok(summaries.Of(Known(desk.Project(context, environment, project, Permission.View), number, releases)))).WithName("releases.show");
+            TypedResults.Ok(summaries.Of(Known(desk.Project(context, environment, project, Permission.View), number, releases)))).WithName("releases.show").ThroughLinks();
 
         api.MapGet(Place + "/{number:int}/archive", (string environment, string project, int number, HttpContext context, Desk desk, ReleaseStore releases) =>
         {
@@ -57,7 +57,7 @@ static class ReleaseEndpoints
 
         api.MapGet("/signing-key", (Signatures signatures) => Results.Text(signatures.PublicKey, "application/x-pem-file")).WithName("releases.key");
 
-        api.MapPost("/projects/{environment}/{project}/promote", Promote).WithName("releases.promote");
+        api.MapPost("/projects/{environment}/{project}/promote", Promote).WithName("releases.promote").ThroughLinks();
     }
 
     /// <summary>The project is made where it is not there yet and the caller may make it.</summary>

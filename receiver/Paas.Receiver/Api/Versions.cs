@@ -71,7 +71,7 @@ sealed class Versions(EndpointDataSource endpoints)
         await turn.WaitAsync(context.RequestAborted);
         try
         {
-            if (!Names(context.Request.Headers.IfMatch, await CurrentAsync(context)))
+            if (!Names(context.Request.Headers.IfMatch, await CurrentAsync(context, next)))
             {
                 throw new ProblemException(StatusCodes.Status412PreconditionFailed, "It is not as it was when you read it. Read it again.");
             }
@@ -89,12 +89,12 @@ sealed class Versions(EndpointDataSource endpoints)
     }
 
     /// <summary>The tag that a GET of the same path has now; null when there is nothing to get.</summary>
-    async Task<string?> CurrentAsync(HttpContext context)
+    async Task<string?> CurrentAsync(HttpContext context, RequestDelegate next)
     {
         var pattern = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText;
         var twin = endpoints.Endpoints.OfType<RouteEndpoint>().FirstOrDefault(endpoint =>
             endpoint.RoutePattern.RawText == pattern && endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods.Contains(HttpMethods.Get) == true);
-        if (twin?.RequestDelegate is not { } get)
+        if (twin?.RequestDelegate is null)
         {
             return null;
         }
@@ -110,7 +110,7 @@ sealed class Versions(EndpointDataSource endpoints)
         reading.SetEndpoint(twin);
         try
         {
-            await get(reading);
+            await next(reading); // the way of every request, for what is asked may be on a linked host
         }
         catch (ProblemException)
         {

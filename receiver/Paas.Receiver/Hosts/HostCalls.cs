@@ -1,8 +1,11 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Paas.Receiver.Contract;
+using Paas.Receiver.Logs;
+using Paas.Receiver.Projects;
 
 namespace Paas.Receiver.Hosts;
 
@@ -25,6 +28,9 @@ sealed class HostCalls : IDisposable
     public static readonly TimeSpan Glance = TimeSpan.FromSeconds(3);
 
     const int LargestAnswer = 1 << 20;
+
+    /// <summary>Characters of one line that are looked at.</summary>
+    const int LongestLine = 64 * 1024;
 
     /// <summary>Nothing is null that a receiver always says.</summary>
     static readonly JsonSerializerOptions Strict = new(ContractJson.Default.Options) { RespectNullableAnnotations = true };
@@ -51,10 +57,7 @@ sealed class HostCalls : IDisposable
         limit.CancelAfter(patience);
         try
         {
-            using var request = new HttpRequestMessage(method, new Uri(host.Url, path));
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", host.Token);
-            request.Headers.UserAgent.ParseAdd("paas-receiver");
-            request.Headers.Add(AskingHeader, asking.ToString());
+            using var request = RequestOf(host, method, path, asking);
             if (body is { Length: > 0 })
             {
                 request.Content = new ByteArrayContent(body) { Headers = { ContentType = new("application/json") } };
@@ -71,6 +74,83 @@ sealed class HostCalls : IDisposable
         {
             throw new HostTroubleException($"{host.Name} ({host.Url.Authority}) does not answer within {patience.TotalSeconds:0} seconds.");
         }
+    }
+
+    /// <summary>Passes lines of text on as they come, each made harmless, for as long as both sides like.</summary>
+    /// <param name="lastEvent">Where an event stream is taken up again; null or empty from its beginning.</param>
+    /// <exception cref="HostTroubleException">There is no answer, or none that the caller could be given.</exception>
+    public async Task PassLinesAsync(LinkedHost host, string path, string? lastEvent, Guid asking, HttpResponse to, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(Glance);
+        try
+        {
+            using var request = RequestOf(host, HttpMethod.Get, path, asking);
+            if (!string.IsNullOrEmpty(lastEvent))
+            {
+                request.Headers.TryAddWithoutValidation("Last-Event-ID", lastEvent);
+            }
+
+            using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
+            var type = answer.Content.Headers.ContentType?.MediaType;
+            if (!answer.IsSuccessStatusCode || type is not ("text/plain" or "text/event-stream"))
+            {
+                var refused = Checked(host, answer.StatusCode, type, await answer.Content.ReadAsByteArrayAsync(limit.Token));
+                throw refused.Succeeded ? NoReceiver(host) : new Refusal($"{host.Name}: {LogStream.Harmless(Read(host, refused.Body, ContractJson.Default.Problem).Detail ?? $"it answers {(int)refused.Status}")}");
+            }
+
+            limit.CancelAfter(Timeout.InfiniteTimeSpan); // lines come when they come
+            to.ContentType = $"{type}; charset=utf-8";
+            to.Headers["X-Accel-Buffering"] = "no";
+            await to.Body.FlushAsync(ct);
+            using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(ct));
+            await CopyLinesAsync(reader, to, ct);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new HostTroubleException($"{host.Name} ({host.Url.Authority}) cannot be reached: {e.Message}");
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            throw new HostTroubleException($"{host.Name} ({host.Url.Authority}) does not answer within {Glance.TotalSeconds:0} seconds.");
+        }
+    }
+
+    // A line without an end is cut, not collected.
+    static async Task CopyLinesAsync(StreamReader from, HttpResponse to, CancellationToken ct)
+    {
+        var (read, line) = (new char[4096], new StringBuilder());
+        while (await from.ReadAsync(read, ct) is > 0 and var count)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                if (read[i] == '\n')
+                {
+                    await to.WriteAsync(LogStream.Harmless(line.ToString()) + "\n", ct);
+                    line.Clear();
+                }
+                else if (line.Length < LongestLine)
+                {
+                    line.Append(read[i]);
+                }
+            }
+
+            await to.Body.FlushAsync(ct);
+        }
+
+        if (line.Length > 0)
+        {
+            await to.WriteAsync(LogStream.Harmless(line.ToString()), ct);
+        }
+    }
+
+    static HttpRequestMessage RequestOf(LinkedHost host, HttpMethod method, string path, Guid asking)
+    {
+        var request = new HttpRequestMessage(method, new Uri(host.Url, path));
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", host.Token);
+        request.Headers.UserAgent.ParseAdd("paas-receiver");
+        request.Headers.Add(AskingHeader, asking.ToString());
+        return request;
     }
 
     /// <summary>The same for what is only read, as one of our own records.</summary>

@@ -65,7 +65,7 @@ public sealed class HostTests : IAsyncLifetime
         Assert.Equal(0, (await RunAsync("domains", "add", "www.example.org", "prod@paris/shop", "--endpoint", "{here}")).Code);
         Assert.Single(paris.The<Domains>().Of(paris.The<ProjectStore>().Find("prod/shop")!));
         Assert.Equal(0, (await RunAsync("domains", "remove", "www.example.org", "prod@paris/shop", "--endpoint", "{here}")).Code);
-        Assert.Equal((1, true), (await RunAsync("rollback", "prod@paris/shop", "--endpoint", "{here}")) is var own ? (own.Code, own.Error.Contains($"--endpoint {paris.Url}", StringComparison.Ordinal)) : default);
+        Assert.Equal((1, true), (await RunAsync("run", "prod@paris/shop", "--endpoint", "{here}", "--", "true")) is var own ? (own.Code, own.Error.Contains($"--endpoint {paris.Url}", StringComparison.Ordinal)) : default);
 
         Assert.Equal(0, (await RunAsync("destroy", "{here}", uuid, "shop", "--yes")).Code);
         Assert.Equal(0, (await RunAsync("destroy", "{here}", "prod@paris", "--yes")).Code);
@@ -76,6 +76,55 @@ public sealed class HostTests : IAsyncLifetime
         Assert.Equal(1, (await RunAsync("unlink_host", "paris", "--endpoint", "{here}")).Code);
         Assert.DoesNotContain("paris", (await RunAsync("listhosts", "--endpoint", "{here}")).Output, StringComparison.Ordinal);
         Assert.Equal(1, (await RunAsync("init_env", "{here}", "prod", "paris")).Code);
+    }
+
+    [Fact]
+    public async Task What_takes_long_there_is_asked_for_and_followed_from_here()
+    {
+        await LinkAsync();
+        Assert.Equal(0, (await RunAsync("init_env", "{here}", "qa", "paris", "--mode", "cooking")).Code);
+        Assert.Equal(0, (await RunAsync("init", "{here}", "qa@paris", "shop")).Code);
+        var shop = paris.The<ProjectStore>().Find("qa/shop")!;
+        var release = paris.Release(shop, new string('a', 40));
+        paris.Print(release, "web", "one", "t\e[31mwo");
+
+        var logs = await RunAsync("logs", "qa@paris/shop", "--endpoint", "{here}");
+        Assert.Equal((0, ""), (logs.Code, logs.Error));
+        Assert.Matches("web.1 one\n.*web.1 t␛\\[31mwo\n$", logs.Output);
+        Assert.Equal(1, (await RunAsync("logs", "qa@paris/nosuch", "--endpoint", "{here}")).Code);
+        foreach (var verb in (string[])["releases", "ps", "config", "crons", "patches", "traffic", "scale"])
+        {
+            Assert.Equal((verb, 0, ""), (await RunAsync(verb, "qa@paris/shop", "--endpoint", "{here}", "--json")) is var read ? (verb, read.Code, read.Error) : default);
+        }
+
+        var rollback = await RunAsync("rollback", "shop", "v7", "-e", "qa@paris", "--endpoint", "{here}");
+        Assert.Equal(1, rollback.Code);
+        Assert.Contains("there is no release v7 of qa/shop", rollback.Output, StringComparison.Ordinal);
+        Assert.Contains("ended as", rollback.Error, StringComparison.Ordinal);
+        var asked = paris.The<Deployments.Journal>().Of(shop)[0];
+        Assert.Equal(("Rollback", 7), (asked.Kind, asked.TargetRelease));
+        var spoken = (await RunAsync("redeploy", "qa@paris/shop", "--json", "--endpoint", "{here}")).Output.TrimEnd('\n').Split('\n');
+        Assert.Contains("/projects/qa%40paris/shop/deployments/", spoken[0], StringComparison.Ordinal);
+        Assert.Contains("\"kind\":\"redeploy\"", spoken[^1], StringComparison.Ordinal);
+
+        // Promotion stays on one host; a release from elsewhere comes the way that environment says.
+        Assert.Equal(0, (await RunAsync("init_env", "{here}", "prod", "paris")).Code);
+        Assert.Equal(1, (await RunAsync("promote", "qa@paris/shop", "--to", "prod@paris", "--endpoint", "{here}")).Code);
+        Assert.Contains("\"env:qa\"", paris.The<Deployments.Journal>().Of(paris.The<ProjectStore>().Find("prod/shop")!)[0].Wishes, StringComparison.Ordinal);
+        Assert.Contains("--releases-from", (await RunAsync("promote", "local/hello", "--to", "prod@paris", "--endpoint", "{here}")).Error, StringComparison.Ordinal);
+
+        using var client = stage.Client(token);
+        using var read1 = await client.GetAsync(new Uri("api/v1/environments/qa@paris", UriKind.Relative));
+        foreach (var (tag, expected) in ((string, HttpStatusCode)[])[("\"other\"", HttpStatusCode.PreconditionFailed), (read1.Headers.ETag!.ToString(), HttpStatusCode.OK)])
+        {
+            using var change = new HttpRequestMessage(HttpMethod.Patch, "api/v1/environments/qa@paris") { Content = Json("""{"quotaGigabytes":15}""") };
+            change.Headers.TryAddWithoutValidation("If-Match", tag);
+            using var changed = await client.SendAsync(change);
+            Assert.Equal(expected, changed.StatusCode);
+        }
+
+        token = stage.Developer;
+        Assert.Equal(1, (await RunAsync("logs", "qa@paris/shop", "--endpoint", "{here}")).Code);
     }
 
     [Fact]
