@@ -48,7 +48,7 @@ sealed partial class AccessNotices(Outbox outbox, TellingOptions options, Users 
                 ["project"] = project?.Name.Value,
                 ["url"] = project is null ? null : visitors.Url(project),
                 ["repository"] = $"{context.Request.Scheme}://{context.Request.Host}/git/{path}.git",
-                ["ssh"] = host.SshPort is { } port ? $"ssh://{Desk.AskerOf(context).Caller.User ?? "USER"}@{context.Request.Host.Host}:{port}/{path}.git" : null,
+                ["ssh"] = host.SshPort is { } port ? $"ssh://{host.SshAccount}@{context.Request.Host.Host}:{port}/{path}.git" : null,
             }));
     }
 

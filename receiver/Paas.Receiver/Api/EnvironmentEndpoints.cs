@@ -16,6 +16,9 @@ sealed record ThisHost(IPAddress Address, string Domain, string Root, IReadOnlyL
 
     /// <summary>Null where there is no ssh.</summary>
     public int? SshPort { get; init; }
+
+    /// <summary>What stands before the <c>@</c> for everybody: who they are is said by their key.</summary>
+    public string SshAccount { get; init; } = System.Environment.UserName;
 }
 
 /// <summary>Environments and the making and destroying of projects (R2.2, R13.5, R15.3 to R15.7).</summary>
@@ -125,7 +128,7 @@ static class EnvironmentEndpoints
         IsDefault = environment.IsDefault,
         Host = host.Name,
         Domain = environment.IsDefault ? host.Domain : $"{environment.Name}.{host.Domain}",
-        Ssh = host.SshPort is { } port ? $"ssh://{Desk.AskerOf(context).Caller.User ?? "USER"}@{context.Request.Host.Host}:{port}/{PathOf(environment)}" : null,
+        Ssh = host.SshPort is { } port ? $"ssh://{host.SshAccount}@{context.Request.Host.Host}:{port}/{PathOf(environment)}" : null,
         Git = $"{context.Request.Scheme}://{context.Request.Host}/git/{PathOf(environment)}",
         Tags = environment.Tags,
         QuotaGigabytes = environment.QuotaGigabytes,

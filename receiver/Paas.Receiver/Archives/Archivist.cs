@@ -64,6 +64,9 @@ readonly record struct BackupCounts(long Files, long Bytes, long Copied, long Co
 /// </remarks>
 sealed class Archivist(TimeProvider time)
 {
+    /// <summary>The one file among the backups that is none.</summary>
+    public const string LeaseName = ".lease";
+
     const string Taken = "data";
 
     /// <summary>Told every step that leaves a trace on the disk; a test that throws from it is a receiver that dies there.</summary>
@@ -115,7 +118,7 @@ sealed class Archivist(TimeProvider time)
     static Lease Hold(Project project)
     {
         _ = Directory.CreateDirectory(project.Archives);
-        return Lease.TryTake(Path.Combine(project.Archives, ".lease"))
+        return Lease.TryTake(Path.Combine(project.Archives, LeaseName))
             ?? throw new IOException($"Another backup or restore of {project} is running.");
     }
 

@@ -77,6 +77,9 @@ sealed class HandMade(
         {
             throw new Refusal($"the configuration of {run.Project} says drift: refuse. To go on without: git push -o discard-fixes");
         }
+
+        // What is refused from here on has nothing to do with them.
+        run.Steps.LookAt(Steps.Nothing);
     }
 
     /// <summary>What somebody changed in a sealed tree past the receiver, kept as a patch; null when it is what was sealed.</summary>

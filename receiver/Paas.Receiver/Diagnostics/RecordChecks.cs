@@ -160,7 +160,7 @@ sealed class RecordChecks(
     {
         var known = releases.List(project, int.MaxValue).Select(release => release.Id.Value).ToHashSet(StringComparer.Ordinal);
         return Entries(project.Deploy).Concat(Entries(project.Releases)).Where(path => Path.GetFileName(path) is not ("current" or PatchStore.Directory) && !known.Contains(Path.GetFileName(path)))
-            .Concat(Entries(project.Archives).Where(path => ReleaseId.TryParse(Path.GetFileName(path)) is not { } id || journal.Find(id) is null));
+            .Concat(Entries(project.Archives).Where(path => Path.GetFileName(path) != Archives.Archivist.LeaseName && (ReleaseId.TryParse(Path.GetFileName(path)) is not { } id || journal.Find(id) is null)));
     }
 
     Diagnosis OrphanOf(Project project, string path, Examination examination)
