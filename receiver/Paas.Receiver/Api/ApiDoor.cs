@@ -101,6 +101,15 @@ sealed partial class ApiDoor(Gatekeeper gatekeeper, Proxies proxies, AuditLog au
     async Task<Caller> IdentifyAsync(HttpContext context)
     {
         var header = context.Request.Headers.Authorization.ToString();
+        if (BasicCredentials.Parse(header) is var (user, password))
+        {
+            // A browser sends these along by itself once it knows them, also where another site, or an application of ours, made it ask.
+            return context.Request.Headers["Sec-Fetch-Site"].ToString() is not ("" or "none" or "same-origin")
+                ? throw new ProblemException(StatusCodes.Status401Unauthorized, "From another site a token is wanted: Authorization: Bearer TOKEN.")
+                : await gatekeeper.IdentifyAsync(user, password, AddressOf(context), context.RequestAborted)
+                    ?? throw new ProblemException(StatusCodes.Status401Unauthorized, "This user with this password is not known, nor is it a token.");
+        }
+
         var token = header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? header[Scheme.Length..].Trim() : "";
         if (token.Length == 0)
         {

@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Net;
-using System.Net.Http.Headers;
-using System.Text;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
@@ -100,7 +98,7 @@ sealed partial class GitDoor(
     {
         try
         {
-            var caller = Credentials(context.Request) is var (user, password)
+            var caller = BasicCredentials.Parse(context.Request.Headers.Authorization) is var (user, password)
                 ? await gatekeeper.IdentifyAsync(user, password, AddressOf(context), context.RequestAborted) : null;
             if (caller is null)
             {
@@ -116,25 +114,6 @@ sealed partial class GitDoor(
             context.Response.Headers.RetryAfter = throttled.RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
             return null;
         }
-    }
-
-    static (string User, string Password)? Credentials(HttpRequest request)
-    {
-        if (!AuthenticationHeaderValue.TryParse(request.Headers.Authorization, out var header)
-            || !header.Scheme.Equals("Basic", StringComparison.OrdinalIgnoreCase) || header.Parameter is null)
-        {
-            return null;
-        }
-
-        var decoded = new byte[header.Parameter.Length];
-        if (!Convert.TryFromBase64String(header.Parameter, decoded, out var length))
-        {
-            return null;
-        }
-
-        var text = Encoding.UTF8.GetString(decoded, 0, length);
-        var colon = text.IndexOf(':');
-        return colon < 0 ? null : (text[..colon], text[(colon + 1)..]);
     }
 
     /// <summary>404 for what is not there or must not be seen, 403 for what may be seen and not done, null when it may be done.</summary>

@@ -328,7 +328,7 @@ public sealed class ApiTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("Basic YTpi")]
+    [InlineData("Basic YTpi!")]
     [InlineData("Bearer")]
     [InlineData("Bearer ")]
     [InlineData("nonsense")]
@@ -432,6 +432,31 @@ public sealed class ApiTests : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync(new Uri($"api/v1/tokens/{made.Token.Id}", UriKind.Relative))).StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, (await own.GetAsync(new Uri("api/v1/projects/local/hello", UriKind.Relative))).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_users_password_lets_in_as_a_token_does_but_not_from_another_site()
+    {
+        stage.Access.Users.Add("alice");
+        stage.Access.Users.Give("alice", "viewer", null);
+        stage.Access.Users.SetPassword("alice", "correct horse battery");
+        foreach (var (user, password, site, expected) in ((string, string, string?, HttpStatusCode)[])[
+            ("alice", "correct horse battery", null, HttpStatusCode.OK), ("alice", "correct horse battery", "same-origin", HttpStatusCode.OK), ("whoever", stage.OnlyHello, null, HttpStatusCode.OK),
+            ("alice", "wrong", null, HttpStatusCode.Unauthorized), ("bob", "correct horse battery", null, HttpStatusCode.Unauthorized),
+            ("alice", "correct horse battery", "cross-site", HttpStatusCode.Unauthorized), ("alice", "correct horse battery", "same-site", HttpStatusCode.Unauthorized)])
+        {
+            using var client = stage.Client(null);
+            using var request = new HttpRequestMessage(HttpMethod.Get, "api/v1/whoami");
+            request.Headers.Authorization = new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")));
+            if (site is not null)
+            {
+                request.Headers.TryAddWithoutValidation("Sec-Fetch-Site", site);
+            }
+
+            using var answer = await client.SendAsync(request);
+            Assert.Equal((user, password, site, expected), (user, password, site, answer.StatusCode));
+            Assert.DoesNotContain(answer.Headers.WwwAuthenticate, challenge => challenge.Scheme == "Basic"); // no browser is to ask for a password here
+        }
     }
 
     async Task<T> GetAsync<T>(string token, string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
