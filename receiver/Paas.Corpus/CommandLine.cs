@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using Paas.Corpus.Commands;
 
 namespace Paas.Corpus;
@@ -9,22 +10,18 @@ static class CommandLine
 {
     const string Name = "corpus";
 
+    public const string JsonOption = "--json";
     public const string EndpointOption = "--endpoint";
     public const string EnvironmentOption = "--environment";
 
     public static async Task<int> RunAsync(IReadOnlyList<string> args, Surroundings surroundings, CancellationToken ct = default)
     {
+        surroundings = surroundings with { Json = args.TakeWhile(word => word != "--").Contains(JsonOption) };
         var parsed = Root(surroundings).Parse(args);
         var configuration = new InvocationConfiguration { Output = surroundings.Out, Error = surroundings.Error, EnableDefaultExceptionHandler = false };
-        if (parsed.Errors.Count > 0)
+        if (Mistakes(parsed) is { Count: > 0 } mistakes)
         {
-            foreach (var error in parsed.Errors)
-            {
-                await surroundings.Error.WriteLineAsync($"corpus: {error.Message}");
-            }
-
-            await surroundings.Error.WriteLineAsync($"Try: corpus {(parsed.CommandResult.Command.Name == Name ? "" : parsed.CommandResult.Command.Name + " ")}--help");
-            return Exit.Usage;
+            return surroundings.Fail(new CorpusException(Exit.Usage, string.Join('\n', mistakes), $"{PathOf(parsed.CommandResult)} --help"));
         }
 
         try
@@ -33,8 +30,7 @@ static class CommandLine
         }
         catch (CorpusException e)
         {
-            await surroundings.Error.WriteLineAsync($"corpus: {e.Message}");
-            return e.ExitCode;
+            return surroundings.Fail(e);
         }
         catch (OperationCanceledException)
         {
@@ -43,13 +39,25 @@ static class CommandLine
         catch (IOException e)
         {
             // Standard output is closed ("corpus logs | head"), or the disk behind it is full.
-            await surroundings.Error.WriteLineAsync($"corpus: {e.Message}");
-            return Exit.Failed;
+            return surroundings.Fail(new CorpusException(Exit.Failed, e.Message));
         }
     }
 
+    // A word that begins with a dash and is no option of the verb's is a slip, never a name; behind -- everything is the command's that is to be run.
+    static List<string> Mistakes(ParseResult parsed)
+    {
+        var found = parsed.Errors.Select(error => error.Message).ToList();
+        var words = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(argument => argument.Tokens).ToList();
+        found.AddRange(words.Where(token => token.Value is ['-', _, ..] && parsed.Tokens.TakeWhile(one => one.Type != TokenType.DoubleDash).Any(one => ReferenceEquals(one, token)))
+            .Select(token => $"Unrecognized option '{token.Value}'."));
+        return found;
+    }
+
+    /// <summary>As it is typed, without its arguments.</summary>
+    static string PathOf(CommandResult command) => command.Parent is CommandResult above ? $"{PathOf(above)} {command.Command.Name}" : Name;
+
     // Not System.CommandLine's own root: that one is named after the program, which by ssh is the receiver.
-    static Command Root(Surroundings surroundings)
+    internal static Command Root(Surroundings surroundings)
     {
         var root = new Command(Name, "corpus: projects on a receiver of pushes. Exit: 0 done, 1 refused or failed, 2 usage, 3 endpoint not reachable, 4 not allowed.")
         {
@@ -68,6 +76,8 @@ static class CommandLine
                 HelpName = "ENV",
                 Recursive = true,
             },
+            new Option<bool>(JsonOption) { Description = "One JSON document instead of words, a JSON object a line where it comes bit by bit; errors too", Recursive = true, Arity = ArgumentArity.Zero },
+            LoginCommand.Create(surroundings),
             ListHostsCommand.Create(surroundings),
             LinkHostCommands.CreateLink(surroundings),
             LinkHostCommands.CreateUnlink(surroundings),
@@ -97,6 +107,7 @@ static class CommandLine
             ScaleCommand.Create(surroundings),
             CronsCommand.Create(surroundings),
             RunCommand.Create(surroundings),
+            ShellCommand.Create(surroundings),
             FixCommand.Create(surroundings),
             PatchesCommand.Create(surroundings),
             DomainsCommand.Create(surroundings),
@@ -129,6 +140,7 @@ static class CommandLine
             root.Add(operate);
         }
 
+        root.Add(HelpCommand.Create(surroundings, root));
         root.SetAction(async (_, ct) =>
         {
             await root.Parse(["--help"]).InvokeAsync(new InvocationConfiguration { Output = surroundings.Error, Error = surroundings.Error }, ct);
@@ -169,6 +181,4 @@ static class CommandLine
 
         return tags;
     }
-
-    public static Option<bool> Json() => new("--json") { Description = "The receiver's answer as it came" };
 }

@@ -7,6 +7,9 @@ namespace Paas.Corpus;
 /// <param name="Endpoint">Null for ssh, which says nothing of where the API is.</param>
 sealed record GitRemote(string Name, Uri? Endpoint, string? Token, string? Environment, string Project)
 {
+    /// <summary>The name before the token, or whose password it is.</summary>
+    public string? User { get; init; }
+
     /// <summary>Those of the directory that have such an address; none when it is no work tree or there is no git.</summary>
     public static IReadOnlyList<GitRemote> Of(string directory)
     {
@@ -65,6 +68,9 @@ sealed record GitRemote(string Name, Uri? Endpoint, string? Token, string? Envir
             overHttp ? new Uri(address.GetLeftPart(UriPartial.Scheme) + address.Authority + "/" + string.Concat(parts[..git].Select(part => part + "/"))) : null,
             overHttp && user.Length == 2 && user[1].Length > 0 ? user[1] : null,
             path.Length == 2 ? path[0] : null,
-            path[^1][..^".git".Length]);
+            path[^1][..^".git".Length])
+        {
+            User = user[0].Length > 0 ? user[0] : null,
+        };
     }
 }

@@ -8,11 +8,11 @@ namespace Paas.Corpus;
 static class Listing
 {
     public static async Task<int> ShowAsync<T>(
-        ParseResult parsed, Option<bool> json, string path, JsonTypeInfo<Page<T>> type, IReadOnlyList<string> head, Func<T, IReadOnlyList<string>> row, Surroundings surroundings, CancellationToken ct)
+        ParseResult parsed, string path, JsonTypeInfo<Page<T>> type, IReadOnlyList<string> head, Func<T, IReadOnlyList<string>> row, Surroundings surroundings, CancellationToken ct)
     {
         using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
         var text = await client.GetTextAsync($"api/v1/{path}", ct);
-        if (parsed.GetValue(json))
+        if (surroundings.Json)
         {
             await surroundings.Out.WriteLineAsync(text);
         }
@@ -20,18 +20,18 @@ static class Listing
         {
             var page = client.Read(text, type);
             Table.Write(surroundings.Out, [head, .. page.Items.Select(row)]);
-            await WarnAsync(page.Missing, surroundings);
+            Warn(page.Missing, surroundings);
         }
 
         return Exit.Done;
     }
 
     /// <summary>What is not in a list because somebody could not be asked.</summary>
-    public static async Task WarnAsync(IReadOnlyList<string>? missing, Surroundings surroundings)
+    public static void Warn(IReadOnlyList<string>? missing, Surroundings surroundings)
     {
         foreach (var trouble in missing ?? [])
         {
-            await surroundings.Error.WriteLineAsync($"corpus: {trouble} What is there is not listed.");
+            surroundings.Warn($"{trouble} What is there is not listed.");
         }
     }
 }

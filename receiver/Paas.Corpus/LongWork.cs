@@ -10,22 +10,27 @@ static class LongWork
         try
         {
             var outcome = await WatchAsync(client, accepted, surroundings, ct);
-            if (!outcome.Succeeded)
+            if (surroundings.Json)
             {
-                await surroundings.Error.WriteLineAsync($"corpus: {accepted.Id} ended as {outcome.Outcome}.");
+                var deployment = await client.GetAsync(accepted.Url.TrimStart('/'), ContractJson.Default.DeploymentSummary, ct);
+                await surroundings.WriteJsonAsync(new Happening("outcome") { Outcome = outcome.Outcome, Succeeded = outcome.Succeeded, Deployment = deployment }, CorpusJson.Default.Happening);
             }
 
-            return outcome.Succeeded ? Exit.Done : Exit.Failed;
+            return outcome.Succeeded ? Exit.Done : surroundings.Fail(new CorpusException(Exit.Failed, $"{accepted.Id} ended as {outcome.Outcome}."));
         }
         catch (OperationCanceledException)
         {
-            await surroundings.Error.WriteLineAsync($"corpus: {accepted.Id} goes on without you. To stop it: corpus cancel");
-            return Exit.Failed;
+            return surroundings.Fail(new CorpusException(Exit.Failed, $"{accepted.Id} goes on without you. To stop it: corpus cancel"));
         }
     }
 
     static async Task<OutcomeEvent> WatchAsync(ReceiverClient client, AcceptedWork accepted, Surroundings surroundings, CancellationToken ct)
     {
+        if (surroundings.Json)
+        {
+            await surroundings.WriteJsonAsync(new Happening("accepted") { Work = accepted }, CorpusJson.Default.Happening);
+        }
+
         await using var bar = ProgressBar.On(surroundings);
         var estimating = bar is null ? Task.CompletedTask : EstimateAsync(client, accepted, bar, ct);
         var outcome = await client.FollowAsync(accepted.Log.TrimStart('/'), bar, ct);

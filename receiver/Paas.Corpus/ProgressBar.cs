@@ -26,7 +26,7 @@ sealed class ProgressBar : IAsyncDisposable
     }
 
     /// <summary>Null where the output is no terminal.</summary>
-    public static ProgressBar? On(Surroundings surroundings) => surroundings.IsTerminal ? new ProgressBar(surroundings) : null;
+    public static ProgressBar? On(Surroundings surroundings) => surroundings is { IsTerminal: true, Json: false } ? new ProgressBar(surroundings) : null;
 
     /// <summary>What it took the last time.</summary>
     public void Expect(TimeSpan time) => expected = time;

@@ -27,8 +27,8 @@ sealed class ReceiverClient : IDisposable
         http.DefaultRequestHeaders.UserAgent.ParseAdd("corpus");
         if (target.Token is { } token)
         {
-            http.DefaultRequestHeaders.Authorization = IsHeaderValue(token)
-                ? new AuthenticationHeaderValue("Bearer", token)
+            http.DefaultRequestHeaders.Authorization = target.User is { } user ? new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{token}")))
+                : IsHeaderValue(token) ? new AuthenticationHeaderValue("Bearer", token)
                 : throw new CorpusException(Exit.NotAllowed, "the token has characters that no token has.");
         }
     }
@@ -148,8 +148,7 @@ sealed class ReceiverClient : IDisposable
                         continue;
                     }
 
-                    await surroundings.Out.WriteLineAsync(data);
-                    await surroundings.Out.FlushAsync(ct);
+                    await surroundings.PassLineAsync(data);
                 }
             }
             catch (Exception e) when (e is HttpRequestException or CorpusException { ExitCode: Exit.Unreachable })
@@ -159,7 +158,7 @@ sealed class ReceiverClient : IDisposable
 
             if (surroundings.Time.GetElapsedTime(lastSeen) > surroundings.Patience)
             {
-                throw new CorpusException(Exit.Unreachable, $"the connection to {target.Endpoint.Authority} is lost; what was asked for goes on there. See: corpus status");
+                throw new CorpusException(Exit.Unreachable, $"the connection to {target.Endpoint.Authority} is lost; what was asked for goes on there.", "corpus status");
             }
 
             await Task.Delay(pause, surroundings.Time, ct);
@@ -168,7 +167,24 @@ sealed class ReceiverClient : IDisposable
     }
 
     /// <summary>Prints an answer of lines as they come, to its end.</summary>
-    public async Task PrintLinesAsync(string path, CancellationToken ct) =>
+    /// <param name="areApplications">They are an application's, as <c>corpus logs</c> shows them.</param>
+    /// <returns>How many there were.</returns>
+    public async Task<int> PrintLinesAsync(string path, bool areApplications, CancellationToken ct) =>
+        await Reached(async () =>
+        {
+            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
+            using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(ct));
+            var count = 0;
+            for (; await NextLineAsync(reader, ct) is { } line; count++)
+            {
+                await surroundings.PassLineAsync(line, areApplications);
+            }
+
+            return count;
+        }, ct);
+
+    /// <summary>The same for lines that are JSON already.</summary>
+    public async Task PrintJsonLinesAsync(string path, CancellationToken ct) =>
         await Reached(async () =>
         {
             using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
@@ -176,7 +192,6 @@ sealed class ReceiverClient : IDisposable
             while (await NextLineAsync(reader, ct) is { } line)
             {
                 await surroundings.Out.WriteLineAsync(line);
-                await surroundings.Out.FlushAsync(ct);
             }
 
             return 0;
@@ -193,9 +208,10 @@ sealed class ReceiverClient : IDisposable
         }, ct);
 
     /// <summary>Runs a command there and passes its output on as it comes; returns its exit code.</summary>
-    public async Task<int> RunAsync<TOrder>(string path, TOrder order, JsonTypeInfo<TOrder> orderType, Stream output, Stream error, CancellationToken ct) =>
+    public async Task<int> RunAsync<TOrder>(string path, TOrder order, JsonTypeInfo<TOrder> orderType, CancellationToken ct) =>
         await Reached(async () =>
         {
+            var printed = new Printed(surroundings);
             using var request = new HttpRequestMessage(HttpMethod.Post, path)
             {
                 Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, orderType)) { Headers = { ContentType = new("application/json") } },
@@ -215,12 +231,10 @@ sealed class ReceiverClient : IDisposable
                 await frames.ReadExactlyAsync(bytes, ct);
                 if (head[0] == 0)
                 {
-                    return int.TryParse(Encoding.ASCII.GetString(bytes), out var code) ? code : throw NotOurs();
+                    return int.TryParse(Encoding.ASCII.GetString(bytes), out var code) ? await printed.EndAsync(code) : throw NotOurs();
                 }
 
-                var to = head[0] == 2 ? error : output;
-                await to.WriteAsync(bytes, ct);
-                await to.FlushAsync(ct);
+                await printed.WriteAsync(bytes, isError: head[0] == 2, ct);
             }
 
             throw new CorpusException(Exit.Unreachable, $"the connection to {target.Endpoint.Authority} is lost, and the command with it.");
@@ -336,14 +350,18 @@ sealed class ReceiverClient : IDisposable
         }
     }
 
-    CorpusException Refused(HttpStatusCode status, string? detail) => status switch
+    CorpusException Refused(HttpStatusCode status, string? detail)
     {
-        HttpStatusCode.Unauthorized when target.Token is null => new(Exit.NotAllowed, $"{target.Endpoint.Authority} wants a token: set PAAS_TOKEN or a password in ~/{SettingsFile.Name}."),
-        HttpStatusCode.Unauthorized => new(Exit.NotAllowed, detail ?? $"{target.Endpoint.Authority} does not know this token."),
-        HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests => new(Exit.NotAllowed, detail ?? "not allowed."),
-        HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout => new(Exit.Unreachable, detail ?? $"{target.Endpoint.Authority} answers {(int)status}."),
-        _ => new(Exit.Failed, detail ?? $"{target.Endpoint.Authority} answers {(int)status}."),
-    };
+        var (code, message) = status switch
+        {
+            HttpStatusCode.Unauthorized when target.Token is null => (Exit.NotAllowed, $"{target.Endpoint.Authority} wants a token: set PAAS_TOKEN or a password in ~/{SettingsFile.Name}."),
+            HttpStatusCode.Unauthorized => (Exit.NotAllowed, detail ?? $"{target.Endpoint.Authority} does not know this token."),
+            HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests => (Exit.NotAllowed, detail ?? "not allowed."),
+            HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout => (Exit.Unreachable, detail ?? $"{target.Endpoint.Authority} answers {(int)status}."),
+            _ => (Exit.Failed, detail ?? $"{target.Endpoint.Authority} answers {(int)status}."),
+        };
+        return new CorpusException(code, message, NextCommand.After(status, detail, target)) { Status = (int)status };
+    }
 
     async Task<T> Reached<T>(Func<Task<T>> work, CancellationToken ct)
     {
@@ -353,11 +371,11 @@ sealed class ReceiverClient : IDisposable
         }
         catch (HttpRequestException e)
         {
-            throw new CorpusException(Exit.Unreachable, $"{target.Endpoint.GetLeftPart(UriPartial.Authority)} cannot be reached: {e.Message}");
+            throw new CorpusException(Exit.Unreachable, $"{target.Endpoint.GetLeftPart(UriPartial.Authority)} cannot be reached: {e.Message}", $"curl -i {target.Endpoint}healthz");
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
-            throw new CorpusException(Exit.Unreachable, $"{target.Endpoint.GetLeftPart(UriPartial.Authority)} does not answer.");
+            throw new CorpusException(Exit.Unreachable, $"{target.Endpoint.GetLeftPart(UriPartial.Authority)} does not answer.", $"curl -i {target.Endpoint}healthz");
         }
     }
 

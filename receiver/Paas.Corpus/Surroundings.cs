@@ -32,6 +32,9 @@ sealed record Surroundings
     /// <summary>Somebody looks at <see cref="Out"/>, on a terminal that can move its cursor.</summary>
     public bool IsTerminal { get; init; }
 
+    /// <summary><c>--json</c> was given.</summary>
+    public bool Json { get; init; }
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>How long a log that broke off is tried again before the command gives up.</summary>
@@ -53,9 +56,15 @@ sealed record Surroundings
 }
 
 /// <summary>Ends the command with a message and one of contract.md's exit codes.</summary>
-sealed class CorpusException(int exitCode, string message) : Exception(message)
+sealed class CorpusException(int exitCode, string message, string? next = null) : Exception(message)
 {
     public int ExitCode => exitCode;
+
+    /// <summary>The command that helps from here.</summary>
+    public string? Next => next;
+
+    /// <summary>The receiver's, where it was the receiver that said so.</summary>
+    public int? Status { get; init; }
 }
 
 /// <summary>contract.md's exit codes.</summary>

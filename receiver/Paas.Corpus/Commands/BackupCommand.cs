@@ -8,17 +8,17 @@ static class BackupCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
+        var project = CommandLine.ProjectArgument();
         var live = new Option<bool>("--live") { Description = "Do not stop the application meanwhile: a file that it is writing may be of neither state" };
         var list = new Option<bool>("--list") { Description = "Show the backups there are, newest first" };
-        var command = new Command("backup", "Back up a project's data, with its own backup hook; visitors wait meanwhile") { project, live, list, json };
+        var command = new Command("backup", "Back up a project's data, with its own backup hook; visitors wait meanwhile") { project, live, list };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
-            if (parsed.GetValue(list) || parsed.GetValue(json))
+            if (parsed.GetValue(list))
             {
-                return await ListAsync(client, target, parsed.GetValue(json), surroundings, ct);
+                return await ListAsync(client, target, surroundings, ct);
             }
 
             var accepted = await client.PostAsync(
@@ -28,10 +28,10 @@ static class BackupCommand
         return command;
     }
 
-    static async Task<int> ListAsync(ReceiverClient client, Target target, bool json, Surroundings surroundings, CancellationToken ct)
+    static async Task<int> ListAsync(ReceiverClient client, Target target, Surroundings surroundings, CancellationToken ct)
     {
         var text = await client.GetTextAsync($"{target.Path}/backups", ct);
-        if (json)
+        if (surroundings.Json)
         {
             await surroundings.Out.WriteLineAsync(text);
             return Exit.Done;

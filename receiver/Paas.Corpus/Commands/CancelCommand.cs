@@ -18,15 +18,16 @@ static class CancelCommand
             IReadOnlyList<DeploymentSummary> open = status.Running is { } running ? [running] : status.Waiting;
             if (open.Count == 0)
             {
-                throw new CorpusException(Exit.Failed, $"nothing is being deployed to {status.Environment}/{status.Name}.");
+                throw new CorpusException(Exit.Failed, $"nothing is being deployed to {status.Environment}/{status.Name}.", $"corpus status {NextCommand.Named(target)}");
             }
 
             foreach (var deployment in open)
             {
                 await client.PostAsync(
                     $"{target.Path}/deployments/{Uri.EscapeDataString(deployment.Id)}/cancel", new RedeployOrder(), ContractJson.Default.RedeployOrder, ContractJson.Default.AcceptedWork, ct);
-                await surroundings.Out.WriteLineAsync($"{deployment.Id} is being cancelled.");
             }
+
+            await surroundings.SayAsync(new Page<DeploymentSummary>(open), ContractJson.Default.PageDeploymentSummary, string.Join('\n', open.Select(deployment => $"{deployment.Id} is being cancelled.")));
 
             return Exit.Done;
         });

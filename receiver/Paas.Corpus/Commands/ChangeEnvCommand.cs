@@ -20,7 +20,7 @@ static class ChangeEnvCommand
             var change = new EnvironmentChange(parsed.GetValue(mode), CommandLine.TagsOf(parsed.GetValue(tags)), parsed.GetValue(quota), parsed.GetValue(source), surroundings.Variable("PAAS_RELEASES_TOKEN"));
             var changed = await client.SendAsync(
                 HttpMethod.Patch, target.EnvironmentPath, change, ContractJson.Default.EnvironmentChange, ContractJson.Default.EnvironmentSummary, ct);
-            await surroundings.Out.WriteLineAsync($"{changed!.Name} is a {changed.Type} environment in {changed.Mode} mode.");
+            await surroundings.SayAsync(changed!, ContractJson.Default.EnvironmentSummary, $"{changed!.Name} is a {changed.Type} environment in {changed.Mode} mode.");
             return Exit.Done;
         });
         return command;

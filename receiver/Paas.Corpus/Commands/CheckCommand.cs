@@ -14,8 +14,8 @@ static class CheckCommand
 
     public static Command Create(Surroundings surroundings)
     {
-        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
-        var command = new Command("check", "Look whether this source and its configuration keep PaaSTA's contract. Exit: 0 they do, 1 they do not") { project, json };
+        var project = CommandLine.ProjectArgument();
+        var command = new Command("check", "Look whether this source and its configuration keep PaaSTA's contract. Exit: 0 they do, 1 they do not") { project };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, ServiceCommands.Stripped(parsed.GetValue(project)), surroundings);
@@ -24,9 +24,9 @@ static class CheckCommand
 
             // Over ssh there is no source: what is here is the receiver.
             var found = there.Items.Concat(surroundings.Only is null ? await SourceAsync(surroundings, ct) : []).ToList();
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
-                await surroundings.Out.WriteLineAsync(System.Text.Json.JsonSerializer.Serialize(new Page<CheckFinding>(found), ContractJson.Default.PageCheckFinding));
+                await surroundings.WriteJsonAsync(new Page<CheckFinding>(found), ContractJson.Default.PageCheckFinding);
             }
             else
             {
@@ -76,7 +76,13 @@ static class CheckCommand
                 throw new CorpusException(Exit.Failed, $"make itest took longer than {parsed.GetValue(timeout)} s and was ended.");
             }
 
-            return await RunAsync(surroundings, "docker", ["image", "inspect", tag], tag, ct) == 0 ? Exit.Done : throw new CorpusException(Exit.Failed, $"itest has not created {tag}.");
+            if (await RunAsync(surroundings, "docker", ["image", "inspect", tag], tag, ct) == 0)
+            {
+                await surroundings.HintAsync($"{tag} is made.");
+                return Exit.Done;
+            }
+
+            throw new CorpusException(Exit.Failed, $"itest has not created {tag}.");
         });
         return command;
     }
@@ -116,12 +122,16 @@ static class CheckCommand
             start.Environment["DOCKER_TAG"] = tag;
         }
 
+        if (passOn)
+        {
+            return await surroundings.RunHereAsync(start, toError: false, ct);
+        }
+
         using var process = Start(start);
         try
         {
             // Both at once: a full pipe on one side must never stop the other.
-            await Task.WhenAll(
-                process.StandardOutput.BaseStream.CopyToAsync(passOn ? surroundings.RawOut : Stream.Null, ct), process.StandardError.BaseStream.CopyToAsync(passOn ? surroundings.RawError : Stream.Null, ct));
+            await Task.WhenAll(process.StandardOutput.BaseStream.CopyToAsync(Stream.Null, ct), process.StandardError.BaseStream.CopyToAsync(Stream.Null, ct));
             await process.WaitForExitAsync(ct);
             return process.ExitCode;
         }

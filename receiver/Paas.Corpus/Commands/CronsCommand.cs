@@ -8,14 +8,14 @@ static class CronsCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
-        var command = new Command("crons", "How a project's web crons went, the newest first") { project, json };
+        var project = CommandLine.ProjectArgument();
+        var command = new Command("crons", "How a project's web crons went, the newest first") { project };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var text = await client.GetTextAsync($"{target.Path}/crons", ct);
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
                 await surroundings.Out.WriteLineAsync(text);
                 return Exit.Done;

@@ -17,12 +17,12 @@ static class DestroyCommand
             var what = target.Project is null ? $"the environment {target.Environment} with all its projects" : $"{target.Environment}/{target.Project}";
             if (!parsed.GetValue(yes))
             {
-                throw new CorpusException(Exit.Usage, $"this destroys {what}, code, data and archives, and nothing brings it back. If that is what you want, add --yes.");
+                throw new CorpusException(Exit.Usage, $"this destroys {what}, code, data and archives, and nothing brings it back. If that is what you want, add --yes.", $"corpus destroy {parsed.GetValue(endpoint)} {target.Environment}{(target.Project is null ? "" : $" {target.Project}")} --yes");
             }
 
             using var client = new ReceiverClient(target, surroundings);
             await client.DeleteAsync(target.Project is null ? target.EnvironmentPath : target.Path, ct);
-            await surroundings.Out.WriteLineAsync($"{what} is destroyed.");
+            await surroundings.SayAsync($"{what} is destroyed.");
             return Exit.Done;
         });
         return command;

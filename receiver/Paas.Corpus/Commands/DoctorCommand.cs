@@ -8,25 +8,25 @@ static class DoctorCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var (project, json) = (new Argument<string?>("project") { Description = "Name, or ENV/NAME: where its bytes are", HelpName = "PROJECT", Arity = ArgumentArity.ZeroOrOne }, CommandLine.Json());
+        var project = new Argument<string?>("project") { Description = "Name, or ENV/NAME: where its bytes are", HelpName = "PROJECT", Arity = ArgumentArity.ZeroOrOne };
         var fix = new Option<bool>("--fix") { Description = "Put right what is safe to put right; nothing is deleted" };
         var repositories = new Option<bool>("--repositories") { Description = "Read every git repository whole, too" };
         var all = new Option<bool>("--all", "-a") { Description = "Show what is fine, too" };
-        var command = new Command("doctor", "What is wrong with the receiver (exit 1 when something wants doing), or where a project's bytes are") { project, json, fix, repositories, all };
+        var command = new Command("doctor", "What is wrong with the receiver (exit 1 when something wants doing), or where a project's bytes are") { project, fix, repositories, all };
         command.SetAction((parsed, ct) => parsed.GetValue(project) is { } name
             ? parsed.GetValue(fix) || parsed.GetValue(repositories)
                 ? throw new CorpusException(Exit.Usage, "--fix and --repositories concern the whole receiver: leave the project out.")
-                : SpaceAsync(parsed, name, parsed.GetValue(json), surroundings, ct)
-            : ExamineAsync(parsed, parsed.GetValue(fix), parsed.GetValue(repositories), parsed.GetValue(all), parsed.GetValue(json), surroundings, ct));
+                : SpaceAsync(parsed, name, surroundings, ct)
+            : ExamineAsync(parsed, parsed.GetValue(fix), parsed.GetValue(repositories), parsed.GetValue(all), surroundings, ct));
         return command;
     }
 
-    static async Task<int> SpaceAsync(ParseResult parsed, string project, bool json, Surroundings surroundings, CancellationToken ct)
+    static async Task<int> SpaceAsync(ParseResult parsed, string project, Surroundings surroundings, CancellationToken ct)
     {
         var target = Target.Of(parsed, project, surroundings);
         using var client = new ReceiverClient(target, surroundings);
         var text = await client.GetTextAsync($"{target.Path}/space", ct);
-        if (json)
+        if (surroundings.Json)
         {
             await surroundings.Out.WriteLineAsync(text);
             return Exit.Done;
@@ -38,15 +38,15 @@ static class DoctorCommand
         return Exit.Done;
     }
 
-    static async Task<int> ExamineAsync(ParseResult parsed, bool fix, bool repositories, bool all, bool json, Surroundings surroundings, CancellationToken ct)
+    static async Task<int> ExamineAsync(ParseResult parsed, bool fix, bool repositories, bool all, Surroundings surroundings, CancellationToken ct)
     {
         using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
         var report = fix
             ? (await client.PostAsync("api/v1/doctor", new DoctorOrder(repositories), ContractJson.Default.DoctorOrder, ContractJson.Default.DoctorReport, ct))!
             : await client.GetAsync($"api/v1/doctor?repositories={(repositories ? "true" : "false")}", ContractJson.Default.DoctorReport, ct);
-        if (json)
+        if (surroundings.Json)
         {
-            await surroundings.Out.WriteLineAsync(System.Text.Json.JsonSerializer.Serialize(report, ContractJson.Default.DoctorReport));
+            await surroundings.WriteJsonAsync(report, ContractJson.Default.DoctorReport);
             return report.Healthy ? Exit.Done : Exit.Failed;
         }
 

@@ -8,14 +8,14 @@ static class DomainsCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
-        var command = new Command("domains", "Where visitors find the project") { project, json, Add(surroundings), Remove(surroundings) };
+        var project = CommandLine.ProjectArgument();
+        var command = new Command("domains", "Where visitors find the project") { project, Add(surroundings), Remove(surroundings) };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var text = await client.GetTextAsync($"{target.Path}/domains", ct);
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
                 await surroundings.Out.WriteLineAsync(text);
                 return Exit.Done;
@@ -54,7 +54,7 @@ static class DomainsCommand
             using var client = new ReceiverClient(target, surroundings);
             var order = new DomainOrder(parsed.GetValue(type), parsed.GetValue(allow), UsersOf(parsed.GetValue(users) ?? [], surroundings), parsed.GetValue(sticky));
             await client.PutAsync(PathOf(target, parsed.GetRequiredValue(address)), order, ContractJson.Default.DomainOrder, ct);
-            await surroundings.Out.WriteLineAsync($"{parsed.GetRequiredValue(address)} leads to {target.Project}.");
+            await surroundings.SayAsync($"{parsed.GetRequiredValue(address)} leads to {target.Project}.");
             return Exit.Done;
         });
         return command;
@@ -69,7 +69,7 @@ static class DomainsCommand
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             await client.DeleteAsync(PathOf(target, parsed.GetRequiredValue(address)), ct);
-            await surroundings.Out.WriteLineAsync($"{parsed.GetRequiredValue(address)} no longer leads to {target.Project}.");
+            await surroundings.SayAsync($"{parsed.GetRequiredValue(address)} no longer leads to {target.Project}.");
             return Exit.Done;
         });
         return command;

@@ -9,20 +9,26 @@ static class DrainsCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
-        var command = new Command("drains", "Where the application's log is carried to as well") { project, json, Add(surroundings), Remove(surroundings) };
+        var project = CommandLine.ProjectArgument();
+        var command = new Command("drains", "Where the application's log is carried to as well") { project, Add(surroundings), Remove(surroundings) };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var text = await client.GetTextAsync($"{target.Path}/drains", ct);
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
                 await surroundings.Out.WriteLineAsync(text);
                 return Exit.Done;
             }
 
-            foreach (var one in client.Read(text, ContractJson.Default.PageDrainSummary).Items)
+            var drains = client.Read(text, ContractJson.Default.PageDrainSummary).Items;
+            if (drains.Count == 0)
+            {
+                await surroundings.HintAsync($"The log of {target.Project} is carried nowhere else. To do that: corpus drains add URL");
+            }
+
+            foreach (var one in drains)
             {
                 await surroundings.Out.WriteLineAsync($"{one.Id}  {one.Url}  {one.Sent} lines{(one.Trouble is null ? "" : $", now away: {one.Trouble}")}");
             }
@@ -42,9 +48,9 @@ static class DrainsCommand
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var given = parsed.GetRequiredValue(url);
-            var order = new DrainOrder(given == "-" ? await Console.In.ReadLineAsync(ct) : given);
+            var order = new DrainOrder(given == "-" ? await surroundings.In.ReadLineAsync(ct) : given);
             var made = await client.PostAsync($"{target.Path}/drains", order, ContractJson.Default.DrainOrder, ContractJson.Default.DrainSummary, ct);
-            await surroundings.Out.WriteLineAsync($"Drain {made?.Id} takes what {target.Project} prints to {made?.Url}.");
+            await surroundings.SayAsync(made!, ContractJson.Default.DrainSummary, $"Drain {made?.Id} takes what {target.Project} prints to {made?.Url}.");
             return Exit.Done;
         });
         return command;
@@ -60,7 +66,7 @@ static class DrainsCommand
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             await client.DeleteAsync($"{target.Path}/drains/{parsed.GetValue(id).ToString(CultureInfo.InvariantCulture)}", ct);
-            await surroundings.Out.WriteLineAsync("Removed.");
+            await surroundings.SayAsync($"Drain {parsed.GetValue(id).ToString(CultureInfo.InvariantCulture)} is removed.");
             return Exit.Done;
         });
         return command;

@@ -8,15 +8,14 @@ static class EnvironmentsCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var json = CommandLine.Json();
         var environment = new Argument<string?>("environment") { Description = "Only this one, with how to get in", HelpName = "ENV", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command("environments", "The environments of a receiver and its linked hosts, or one of them with how to get in") { environment, json };
+        var command = new Command("environments", "The environments of a receiver and its linked hosts, or one of them with how to get in") { environment };
         command.SetAction(async (parsed, ct) =>
         {
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
             var one = parsed.GetValue(environment);
             var text = await client.GetTextAsync(one is null ? "api/v1/environments" : $"api/v1/environments/{Uri.EscapeDataString(one)}", ct);
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
                 await surroundings.Out.WriteLineAsync(text);
                 return Exit.Done;
@@ -33,7 +32,7 @@ static class EnvironmentsCommand
                 .. page.Items.Select(one => (string[])[
                     one.IsDefault ? $"{one.Name} (default)" : one.Name, one.Type, one.Mode, $"{one.Projects}", one.QuotaGigabytes is { } quota ? $"{quota} GB" : "-",
                     one.Tags.Count == 0 ? "-" : string.Join(',', one.Tags.Select(tag => $"{tag.Key}={tag.Value}")), one.Uuid.ToString()])]);
-            await Listing.WarnAsync(page.Missing, surroundings);
+            Listing.Warn(page.Missing, surroundings);
             return Exit.Done;
         });
         return command;

@@ -24,7 +24,7 @@ static class FixCommand
             var target = Target.Of(parsed, project, surroundings);
             using var client = new ReceiverClient(target, surroundings);
             return await client.RunAsync(
-                $"{target.Path}/fix", new FixOrder(line, number, parsed.GetValue(message), parsed.GetValue(keep), parsed.GetValue(discard)), ContractJson.Default.FixOrder, surroundings.RawOut, surroundings.RawError, ct);
+                $"{target.Path}/fix", new FixOrder(line, number, parsed.GetValue(message), parsed.GetValue(keep), parsed.GetValue(discard)), ContractJson.Default.FixOrder, ct);
         });
         return command;
     }

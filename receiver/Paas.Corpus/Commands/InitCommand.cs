@@ -16,6 +16,13 @@ static class InitCommand
             var target = Target.At(parsed.GetValue(endpoint)!, surroundings, parsed.GetValue(environment), parsed.GetValue(project));
             using var client = new ReceiverClient(target, surroundings);
             var made = await client.PutAsync(target.Path, ContractJson.Default.ProjectMade, ct);
+            if (surroundings.Json)
+            {
+                var (code, pillar) = (new Uri(target.Endpoint, made.Repository.TrimStart('/')).ToString(), new Uri(target.Endpoint, made.PillarRepository.TrimStart('/')).ToString());
+                await surroundings.WriteJsonAsync(made with { Repository = code, PillarRepository = pillar }, ContractJson.Default.ProjectMade);
+                return Exit.Done;
+            }
+
             await surroundings.Out.WriteLineAsync($"{made.Environment}/{made.Name} {(made.IsNew ? "is made" : "is there already")}");
             await surroundings.Out.WriteLineAsync($"  code    {new Uri(target.Endpoint, made.Repository.TrimStart('/'))}");
             await surroundings.Out.WriteLineAsync($"  pillar  {new Uri(target.Endpoint, made.PillarRepository.TrimStart('/'))}");

@@ -15,8 +15,8 @@ static class InitEnvCommand
         var mode = new Option<string?>("--mode") { Description = "editable, cooking or final (else by its type)", HelpName = "MODE" };
         var quota = new Option<int?>("--quota") { Description = "Gigabytes for all its projects, a multiple of 5 (else no limit)", HelpName = "GB" };
         var source = new Option<string?>("--releases-from") { Description = "Where final mode finds archives: env:NAME, a directory, or another receiver's URL/ENV", HelpName = "SOURCE" };
-        var (tags, json) = (CommandLine.Tags(), CommandLine.Json());
-        var command = new Command("init_env", "Make an environment; prints its uuid") { endpoint, type, host, name, mode, quota, source, tags, json };
+        var tags = CommandLine.Tags();
+        var command = new Command("init_env", "Make an environment; prints its uuid") { endpoint, type, host, name, mode, quota, source, tags };
         command.SetAction(async (parsed, ct) =>
         {
             using var client = new ReceiverClient(Target.At(parsed.GetValue(endpoint)!, surroundings), surroundings);
@@ -24,9 +24,8 @@ static class InitEnvCommand
                 parsed.GetValue(type), parsed.GetValue(name), parsed.GetValue(host), parsed.GetValue(mode), CommandLine.TagsOf(parsed.GetValue(tags)),
                 parsed.GetValue(quota), parsed.GetValue(source), surroundings.Variable("PAAS_RELEASES_TOKEN"));
             var made = await client.PostAsync("api/v1/environments", order, ContractJson.Default.EnvironmentOrder, ContractJson.Default.EnvironmentSummary, ct);
-            await surroundings.Out.WriteLineAsync(
-                parsed.GetValue(json) ? System.Text.Json.JsonSerializer.Serialize(made, ContractJson.Default.EnvironmentSummary) : made!.Uuid.ToString());
-            await surroundings.Error.WriteLineAsync($"{made!.Name} is a {made.Type} environment in {made.Mode} mode.");
+            await surroundings.SayAsync(made!, ContractJson.Default.EnvironmentSummary, made!.Uuid.ToString());
+            await surroundings.HintAsync($"{made.Name} is a {made.Type} environment in {made.Mode} mode.");
             return Exit.Done;
         });
         return command;

@@ -10,9 +10,8 @@ static class KeysCommand
 
     public static Command Create(Surroundings surroundings)
     {
-        var json = CommandLine.Json();
-        var command = new Command("keys", "The SSH keys that are let in") { json, Add(surroundings), Remove(surroundings) };
-        command.SetAction((parsed, ct) => Listing.ShowAsync(parsed, json, "keys", ContractJson.Default.PageKeySummary, ["ID", "NAME", "FOR", "FINGERPRINT", "LAST USED"], key =>
+        var command = new Command("keys", "The SSH keys that are let in") { Add(surroundings), Remove(surroundings) };
+        command.SetAction((parsed, ct) => Listing.ShowAsync(parsed, "keys", ContractJson.Default.PageKeySummary, ["ID", "NAME", "FOR", "FINGERPRINT", "LAST USED"], key =>
             [$"{key.Id}", key.Name, key.User ?? $"{key.Project} ({(key.Push ? "push" : "fetch only")})", key.Fingerprint, Words.Time(key.UsedAt)], surroundings, ct));
         return command;
     }
@@ -32,7 +31,7 @@ static class KeysCommand
             var added = await client.PostAsync(
                 "api/v1/keys", new KeyOrder(line, parsed.GetValue(name), parsed.GetValue(user), parsed.GetValue(project), parsed.GetValue(push)),
                 ContractJson.Default.KeyOrder, ContractJson.Default.KeySummary, ct);
-            await surroundings.Out.WriteLineAsync($"Key {added!.Id} ({added.Name}) {added.Fingerprint} lets in {added.User ?? added.Project}.");
+            await surroundings.SayAsync(added!, ContractJson.Default.KeySummary, $"Key {added!.Id} ({added.Name}) {added.Fingerprint} lets in {added.User ?? added.Project}.");
             return Exit.Done;
         });
         return command;
@@ -46,7 +45,7 @@ static class KeysCommand
         {
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
             await client.DeleteAsync($"api/v1/keys/{parsed.GetValue(id)}", ct);
-            await surroundings.Out.WriteLineAsync($"Key {parsed.GetValue(id)} opens nothing any more.");
+            await surroundings.SayAsync($"Key {parsed.GetValue(id)} opens nothing any more.");
             return Exit.Done;
         });
         return command;

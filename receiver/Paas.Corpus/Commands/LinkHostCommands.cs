@@ -6,15 +6,12 @@ namespace Paas.Corpus.Commands;
 /// <summary><c>corpus link_host NAME URL</c> and <c>unlink_host NAME</c> (R2.2): another receiver becomes a host that environments can be made on.</summary>
 static class LinkHostCommands
 {
-    const int LargestFile = 4_096;
-
     public static Command CreateLink(Surroundings surroundings)
     {
         var name = NameArgument();
         var url = new Argument<string>("url") { Description = "Where its receiver is: https://HOST[:PORT], or http:// on the receiver's own machine", HelpName = "URL" };
         var file = new Option<string?>("--token-file") { Description = "A file with an administrator's token of it (else a line of standard input)", HelpName = "FILE" };
-        var json = CommandLine.Json();
-        var command = new Command("link_host", "Link another receiver, so that environments can be made on it") { name, url, file, json };
+        var command = new Command("link_host", "Link another receiver, so that environments can be made on it") { name, url, file };
         command.SetAction(async (parsed, ct) =>
         {
             if (surroundings.Only is not null)
@@ -24,12 +21,12 @@ static class LinkHostCommands
 
             var (host, place) = (parsed.GetRequiredValue(name), Target.AsUri(parsed.GetRequiredValue(url)));
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
-            var token = await TokenAsync(parsed.GetValue(file), place, surroundings, ct);
+            var token = await Typed.SecretAsync($"An administrator's token of {place.Authority}", parsed.GetValue(file), surroundings, ct);
             var linked = await client.SendAsync(
                 HttpMethod.Put, PathOf(host), new HostOrder(place.ToString(), token), ContractJson.Default.HostOrder, ContractJson.Default.HostSummary, ct);
-            await surroundings.Out.WriteLineAsync(parsed.GetValue(json)
-                ? System.Text.Json.JsonSerializer.Serialize(linked!, ContractJson.Default.HostSummary)
-                : $"{host} is linked: {place.Authority}, version {linked!.Version}, {linked.Environments} environments. To make one there: corpus init_env ENDPOINT TYPE {host}");
+            await surroundings.SayAsync(
+                linked!, ContractJson.Default.HostSummary,
+                $"{host} is linked: {place.Authority}, version {linked!.Version}, {linked.Environments} environments. To make one there: corpus init_env ENDPOINT TYPE {host}");
             return Exit.Done;
         });
         return command;
@@ -43,7 +40,7 @@ static class LinkHostCommands
         {
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
             await client.DeleteAsync(PathOf(parsed.GetRequiredValue(name)), ct);
-            await surroundings.Out.WriteLineAsync($"{parsed.GetValue(name)} is unlinked. What is on it goes on there.");
+            await surroundings.SayAsync($"{parsed.GetValue(name)} is unlinked. What is on it goes on there.");
             return Exit.Done;
         });
         return command;
@@ -52,41 +49,4 @@ static class LinkHostCommands
     static Argument<string> NameArgument() => new("name") { Description = "What the host is called here", HelpName = "NAME" };
 
     static string PathOf(string name) => $"api/v1/hosts/{Uri.EscapeDataString(name)}";
-
-    // Never an argument: everybody on the machine reads command lines.
-    static async Task<string> TokenAsync(string? file, Uri place, Surroundings surroundings, CancellationToken ct)
-    {
-        if (file is null)
-        {
-            if (surroundings.IsTheProcess && !Console.IsInputRedirected)
-            {
-                await surroundings.Error.WriteAsync($"An administrator's token of {place.Authority}: ");
-                return Hidden(surroundings);
-            }
-
-            return (await surroundings.In.ReadLineAsync(ct))?.Trim() is { Length: > 0 } line ? line : throw new CorpusException(Exit.Usage, "give a token on standard input, or --token-file FILE.");
-        }
-
-        try
-        {
-            var path = Path.Combine(surroundings.Directory, file);
-            return new FileInfo(path).Length <= LargestFile ? (await File.ReadAllTextAsync(path, ct)).Trim() : throw new CorpusException(Exit.Usage, $"{file} is too large for a token.");
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
-        {
-            throw new CorpusException(Exit.Usage, $"{file} cannot be read.");
-        }
-    }
-
-    static string Hidden(Surroundings surroundings)
-    {
-        var typed = new System.Text.StringBuilder();
-        while (Console.ReadKey(intercept: true) is var key && key.Key != ConsoleKey.Enter)
-        {
-            _ = key.Key == ConsoleKey.Backspace ? typed.Remove(Math.Max(0, typed.Length - 1), Math.Min(1, typed.Length)) : typed.Append(key.KeyChar);
-        }
-
-        surroundings.Error.WriteLine();
-        return typed.ToString().Trim();
-    }
 }

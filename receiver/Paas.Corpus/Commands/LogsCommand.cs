@@ -27,11 +27,11 @@ static class LogsCommand
             var only = parsed.GetValue(type) is { } name ? $"&type={Uri.EscapeDataString(name)}" : "";
             if (parsed.GetValue(access))
             {
-                await client.PrintLinesAsync($"{target.Path}/access-log?n={parsed.GetValue(number)}", ct);
+                await client.PrintLinesAsync($"{target.Path}/access-log?n={parsed.GetValue(number)}", areApplications: false, ct);
                 return Exit.Done;
             }
 
-            await client.PrintLinesAsync($"{target.Path}/logs?n={parsed.GetValue(number)}&follow={(parsed.GetValue(follow) ? "true" : "false")}{only}", ct);
+            await client.PrintLinesAsync($"{target.Path}/logs?n={parsed.GetValue(number)}&follow={(parsed.GetValue(follow) ? "true" : "false")}{only}", areApplications: true, ct);
             return Exit.Done;
         });
         return command;

@@ -17,7 +17,7 @@ static class MaintenanceCommand
             using var client = new ReceiverClient(target, surroundings);
             var on = parsed.GetValue(state) == "on";
             await client.PutAsync($"{target.Path}/maintenance", new MaintenanceOrder(on), ContractJson.Default.MaintenanceOrder, ct);
-            await surroundings.Out.WriteLineAsync(on ? $"Visitors of {target.Project} meet a page. The releases' own addresses (v<N>.…) still lead to the application." : $"Visitors of {target.Project} meet the application again.");
+            await surroundings.SayAsync(on ? $"Visitors of {target.Project} meet a page. The releases' own addresses (v<N>.…) still lead to the application." : $"Visitors of {target.Project} meet the application again.");
             return Exit.Done;
         });
         return command;

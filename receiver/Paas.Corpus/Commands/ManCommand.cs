@@ -8,7 +8,7 @@ static class ManCommand
     public static Command Create(Surroundings surroundings)
     {
         var command = new Command("man", "Print the manual page: corpus man | man -l -");
-        command.SetAction(parsed => surroundings.Out.Write(ManPage.Of(parsed.RootCommandResult.Command)));
+        command.SetAction((parsed, _) => surroundings.PrintAsync(ManPage.Of(parsed.RootCommandResult.Command)));
         return command;
     }
 }

@@ -8,11 +8,11 @@ static class PatchesCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
+        var project = CommandLine.ProjectArgument();
         var fix = new Argument<string?>("fix") { Description = "Print this one, as git am and git apply take it", HelpName = "N", Arity = ArgumentArity.ZeroOrOne };
         var built = new Option<bool>("--built") { Description = "Of N the part that changes what a build had made: no commit has it" };
         var drop = new Option<bool>("--drop") { Description = "Give N up: it is not applied again" };
-        var command = new Command("patches", "What was changed by hand in a project's releases, oldest first; corpus patches N | git am brings one home") { project, fix, built, drop, json };
+        var command = new Command("patches", "What was changed by hand in a project's releases, oldest first; corpus patches N | git am brings one home") { project, fix, built, drop };
         command.SetAction(async (parsed, ct) =>
         {
             var (name, number) = Parse(parsed.GetValue(project), parsed.GetValue(fix));
@@ -26,6 +26,12 @@ static class PatchesCommand
             if (parsed.GetValue(drop))
             {
                 await client.DeleteAsync($"{target.Path}/patches/{number}", ct);
+                await surroundings.SayAsync($"Fix {number} is given up; it is not applied again.");
+            }
+            else if (number is { } wanted && surroundings.Json)
+            {
+                var patch = await client.GetTextAsync($"{target.Path}/patches/{wanted}{(parsed.GetValue(built) ? "?part=built" : "")}", ct);
+                await surroundings.WriteJsonAsync(new PatchText(wanted, patch), CorpusJson.Default.PatchText);
             }
             else if (number is not null)
             {
@@ -34,7 +40,7 @@ static class PatchesCommand
             else
             {
                 var text = await client.GetTextAsync($"{target.Path}/patches", ct);
-                if (parsed.GetValue(json))
+                if (surroundings.Json)
                 {
                     await surroundings.Out.WriteLineAsync(text);
                 }

@@ -8,11 +8,10 @@ static class PipelineCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
+        var project = CommandLine.ProjectArgument();
         var command = new Command("pipeline", "The runs of a service's pipeline (deploy.yaml), newest first")
         {
             project,
-            json,
             Verb("start", "", "Run it: mark the commit for one stage after the other", surroundings),
             Verb("approve", "/approve", "Go on with the run that waits", surroundings),
             Verb("abort", "/abort", "Begin no further step", surroundings),
@@ -22,13 +21,19 @@ static class PipelineCommand
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var text = await client.GetTextAsync($"{target.Path}/pipeline", ct);
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
                 await surroundings.Out.WriteLineAsync(text);
                 return Exit.Done;
             }
 
-            foreach (var run in client.Read(text, ContractJson.Default.PagePipelineSummary).Items)
+            var runs = client.Read(text, ContractJson.Default.PagePipelineSummary).Items;
+            if (runs.Count == 0)
+            {
+                await surroundings.HintAsync($"No pipeline of {target.Project} has run yet. To run it: corpus pipeline start");
+            }
+
+            foreach (var run in runs)
             {
                 await SayAsync(run, surroundings);
             }
@@ -58,7 +63,8 @@ static class PipelineCommand
         return command;
     }
 
-    static Task SayAsync(PipelineSummary run, Surroundings surroundings) => surroundings.Out.WriteLineAsync(
+    static Task SayAsync(PipelineSummary run, Surroundings surroundings) => surroundings.SayAsync(
+        run, ContractJson.Default.PipelineSummary,
         $"{run.Id}  {Words.Commit(run.Commit)}  {run.State}{(run.Detail is { } detail ? $" ({detail})" : "")}  "
         + string.Join(" > ", run.Stages.Select((stage, index) => index < run.Stage ? $"[{stage}]" : stage)));
 }

@@ -36,8 +36,14 @@ static class PushCommand
                 }
             }
 
-            return await PushAsync(surroundings.Directory, $"{address}.git", $"{parsed.GetValue(source)}:refs/heads/{parsed.GetValue(branch)}", parsed.GetValue(options) ?? [], target, surroundings, ct) == 0
-                ? Exit.Done : Exit.Failed;
+            var code = await PushAsync(
+                surroundings.Directory, $"{address}.git", $"{parsed.GetValue(source)}:refs/heads/{parsed.GetValue(branch)}", parsed.GetValue(options) ?? [], target, surroundings, ct);
+            if (surroundings.Json)
+            {
+                await surroundings.WriteJsonAsync(new Happening("outcome") { Succeeded = code == 0, ExitCode = code }, CorpusJson.Default.Happening);
+            }
+
+            return code == 0 ? Exit.Done : surroundings.Fail(new CorpusException(Exit.Failed, "git has not pushed it.", $"corpus status {NextCommand.Named(target)}"));
         });
         return command;
     }
@@ -56,13 +62,7 @@ static class PushCommand
 
     static async Task<int> PushAsync(string directory, string url, string refspec, IReadOnlyList<string> options, Target target, Surroundings surroundings, CancellationToken ct)
     {
-        var start = new ProcessStartInfo("git")
-        {
-            WorkingDirectory = directory,
-            UseShellExecute = false,
-            RedirectStandardOutput = !surroundings.IsTheProcess,
-            RedirectStandardError = !surroundings.IsTheProcess,
-        };
+        var start = new ProcessStartInfo("git") { WorkingDirectory = directory };
         foreach (var word in (string[])["push", .. options.SelectMany(option => (string[])["-o", option]), "--", url, refspec])
         {
             start.ArgumentList.Add(word);
@@ -73,31 +73,16 @@ static class PushCommand
             // Neither on the command line nor in the URL: both are read by others on the machine, and git prints the URL.
             start.Environment["GIT_CONFIG_COUNT"] = "1";
             start.Environment["GIT_CONFIG_KEY_0"] = $"http.{target.Endpoint}.extraHeader";
-            start.Environment["GIT_CONFIG_VALUE_0"] = $"Authorization: Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes($"corpus:{token}"))}";
+            start.Environment["GIT_CONFIG_VALUE_0"] = $"Authorization: Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes($"{target.User ?? "corpus"}:{token}"))}";
         }
 
         try
         {
-            using var git = Process.Start(start)!;
-            if (!surroundings.IsTheProcess)
-            {
-                await Task.WhenAll(CopyAsync(git.StandardOutput, surroundings.Error, ct), CopyAsync(git.StandardError, surroundings.Error, ct));
-            }
-
-            await git.WaitForExitAsync(ct);
-            return git.ExitCode;
+            return await surroundings.RunHereAsync(start, toError: true, ct);
         }
         catch (Win32Exception)
         {
             throw new CorpusException(Exit.Failed, "git is not installed here.");
-        }
-    }
-
-    static async Task CopyAsync(StreamReader from, TextWriter to, CancellationToken ct)
-    {
-        while (await from.ReadLineAsync(ct) is { } line)
-        {
-            await to.WriteLineAsync(line);
         }
     }
 }

@@ -17,7 +17,7 @@ static class ResizeCommand
             var target = Target.At(parsed.GetValue(endpoint)!, surroundings, parsed.GetValue(environment), parsed.GetValue(project));
             using var client = new ReceiverClient(target, surroundings);
             var space = await client.PostAsync($"{target.Path}/{verb}", new SizeOrder(parsed.GetValue(size)), ContractJson.Default.SizeOrder, ContractJson.Default.SpaceSummary, ct);
-            await surroundings.Out.WriteLineAsync($"{parsed.GetValue(project)} takes {Words.Bytes(space!.Bytes)} and may take {space.QuotaGigabytes} GB");
+            await surroundings.SayAsync(space!, ContractJson.Default.SpaceSummary, $"{parsed.GetValue(project)} takes {Words.Bytes(space!.Bytes)} and may take {space.QuotaGigabytes} GB");
             return Exit.Done;
         });
         return command;

@@ -17,7 +17,7 @@ static class RunCommand
             var number = parsed.GetValue(release) is { } text ? Words.ReleaseNumber(text) : (int?)null;
             var target = Target.Of(parsed, project, surroundings);
             using var client = new ReceiverClient(target, surroundings);
-            return await client.RunAsync($"{target.Path}/run", new RunOrder(line, number), ContractJson.Default.RunOrder, surroundings.RawOut, surroundings.RawError, ct);
+            return await client.RunAsync($"{target.Path}/run", new RunOrder(line, number), ContractJson.Default.RunOrder, ct);
         });
         return command;
     }

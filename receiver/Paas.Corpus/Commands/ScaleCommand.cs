@@ -9,8 +9,7 @@ static class ScaleCommand
     public static Command Create(Surroundings surroundings)
     {
         var words = new Argument<string[]>("words") { Description = "The project (else the one this directory's git remote leads to), then TYPE=N, as often as wanted; none shows what was asked for", HelpName = "[PROJECT] TYPE=N", Arity = ArgumentArity.ZeroOrMore };
-        var json = CommandLine.Json();
-        var command = new Command("scale", "How many of each process type run") { words, json };
+        var command = new Command("scale", "How many of each process type run") { words };
         command.SetAction(async (parsed, ct) =>
         {
             var given = parsed.GetValue(words) ?? [];
@@ -21,13 +20,18 @@ static class ScaleCommand
             var scale = quantities.Count == 0
                 ? await client.GetAsync($"{target.Path}/scale", ContractJson.Default.ScaleOrder, ct)
                 : await client.PostAsync($"{target.Path}/scale", new ScaleOrder(quantities.ToDictionary()), ContractJson.Default.ScaleOrder, ContractJson.Default.ScaleOrder, ct);
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
-                await surroundings.Out.WriteLineAsync(System.Text.Json.JsonSerializer.Serialize(scale, ContractJson.Default.ScaleOrder));
+                await surroundings.WriteJsonAsync(scale!, ContractJson.Default.ScaleOrder);
                 return Exit.Done;
             }
 
-            foreach (var (type, quantity) in scale!.Types.OrderBy(type => type.Key, StringComparer.Ordinal))
+            if (scale!.Types.Count == 0)
+            {
+                await surroundings.HintAsync("Nothing was asked for: there are as many as the project itself says. What runs: corpus ps");
+            }
+
+            foreach (var (type, quantity) in scale.Types.OrderBy(type => type.Key, StringComparer.Ordinal))
             {
                 await surroundings.Out.WriteLineAsync($"{type}={quantity}");
             }

@@ -26,6 +26,11 @@ static class ServerBackupCommands
             var name = parsed.GetValue(file)!;
             if (name == "-")
             {
+                if (surroundings.Json)
+                {
+                    throw new CorpusException(Exit.Usage, $"{CommandLine.JsonOption} is for a backup to a FILE: on standard output stands the backup itself.", "corpus backup-server --help");
+                }
+
                 await client.DownloadAsync("api/v1/backup", order, surroundings.RawOut, ct);
                 return Exit.Done;
             }
@@ -69,7 +74,7 @@ static class ServerBackupCommands
             }
 
             File.Move(part, path);
-            await surroundings.Out.WriteLineAsync($"{path}: {Words.Bytes(new FileInfo(path).Length)}, verified. It has every secret of the receiver in it.");
+            await surroundings.SayAsync($"{path}: {Words.Bytes(new FileInfo(path).Length)}, verified. It has every secret of the receiver in it.");
         }
         catch (UnauthorizedAccessException e)
         {
@@ -93,14 +98,12 @@ static class ServerBackupCommands
             }
 
             var beside = Path.Combine(AppContext.BaseDirectory, "paas-receiver");
-            var start = new ProcessStartInfo(File.Exists(beside) ? beside : "paas-receiver") { UseShellExecute = false };
+            var start = new ProcessStartInfo(File.Exists(beside) ? beside : "paas-receiver") ;
             start.ArgumentList.Add("restore");
             start.ArgumentList.Add(parsed.GetValue(file)!);
             try
             {
-                using var receiver = Process.Start(start)!;
-                await receiver.WaitForExitAsync(ct);
-                return receiver.ExitCode;
+                return await surroundings.RunHereAsync(start, toError: true, ct);
             }
             catch (Win32Exception)
             {

@@ -26,6 +26,12 @@ static class ServiceCommands
         var marks = wanted.SelectMany(group => group.Marks.Select(mark => (Group: group.Name, Mark: mark))).OrderByDescending(one => one.Mark.Stamp, StringComparer.Ordinal).ToList();
         if (commit is null)
         {
+            if (surroundings.Json)
+            {
+                await surroundings.WriteJsonAsync(new Page<DeployGroupSummary>(wanted), ContractJson.Default.PageDeployGroupSummary);
+                return surroundings.Fail(new CorpusException(Exit.Failed, "give a commit with -k."));
+            }
+
             await surroundings.Out.WriteLineAsync("Give a commit with -k. The last ones:");
             foreach (var (group, mark) in marks.Take(Listed))
             {
@@ -46,7 +52,7 @@ static class ServiceCommands
             await MarkAsync(client, target, new MarkOrder(group.Name, full, RolledBackFrom: group.Commit == full ? null : group.Commit), surroundings, ct);
         }
 
-        await surroundings.Out.WriteLineAsync("The commits that were rolled back must be reverted in the repository too, or the next push deploys them again.");
+        await surroundings.HintAsync("The commits that were rolled back must be reverted in the repository too, or the next push deploys them again.");
         return Exit.Done;
     }
 
@@ -73,7 +79,7 @@ static class ServiceCommands
             var code = await WaitAsync(client, target, name, made.Commit, parsed.GetValue(timeout), surroundings, ct);
             if (code != Exit.Done && before is not null && before != made.Commit)
             {
-                await surroundings.Error.WriteLineAsync($"corpus: rolling back to {Words.Commit(before)}");
+                surroundings.Warn($"rolling back to {Words.Commit(before)}");
                 await MarkAsync(client, target, new MarkOrder(name, before, RolledBackFrom: made.Commit), surroundings, ct);
             }
 
@@ -98,20 +104,26 @@ static class ServiceCommands
 
     static Command Groups(Surroundings surroundings)
     {
-        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
-        var command = new Command("groups", "A service's deploy groups: what each is marked with, and how far that is") { project, json };
+        var project = CommandLine.ProjectArgument();
+        var command = new Command("groups", "A service's deploy groups: what each is marked with, and how far that is") { project };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var text = await client.GetTextAsync($"{target.Path}/groups", ct);
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
                 await surroundings.Out.WriteLineAsync(text);
                 return Exit.Done;
             }
 
-            foreach (var group in client.Read(text, ContractJson.Default.PageDeployGroupSummary).Items)
+            var groups = client.Read(text, ContractJson.Default.PageDeployGroupSummary).Items;
+            if (groups.Count == 0)
+            {
+                await surroundings.HintAsync($"{target.Project} has no deploy groups: they are declared in its pillar. What is missing there: corpus check");
+            }
+
+            foreach (var group in groups)
             {
                 await surroundings.Out.WriteLineAsync($"{group.Name}  {Words.Commit(group.Commit)}{(group.ImageVersion is { } version ? $" {version}" : "")}");
                 foreach (var place in group.Places)
@@ -128,11 +140,7 @@ static class ServiceCommands
     static async Task<MarkMade> MarkAsync(ReceiverClient client, Target target, MarkOrder order, Surroundings surroundings, CancellationToken ct)
     {
         var made = await client.PostAsync($"{target.Path}/marks", order, ContractJson.Default.MarkOrder, ContractJson.Default.MarkMade, ct);
-        foreach (var line in made!.Said)
-        {
-            await surroundings.Out.WriteLineAsync(line);
-        }
-
+        await surroundings.SayAsync(made!, ContractJson.Default.MarkMade, string.Join('\n', made!.Said));
         return made;
     }
 
@@ -144,37 +152,37 @@ static class ServiceCommands
         {
             if (await FindAsync(client, target, name, ct) is not { } group)
             {
-                return await SayAsync($"there is no deploy group '{name}'.", Exit.Failed);
+                return surroundings.Fail(new CorpusException(Exit.Failed, $"there is no deploy group '{name}'.", $"corpus groups {NextCommand.Named(target)}"));
             }
 
             if (group.Commit is null || !group.Commit.StartsWith(commit, StringComparison.Ordinal))
             {
-                return await SayAsync(group.Commit is null ? $"nothing is marked for {name}." : $"{Words.Commit(commit)} is not what {name} is marked with, which is {Words.Commit(group.Commit)}.", Exit.Failed);
+                return Fail(group.Commit is null ? $"nothing is marked for {name}." : $"{Words.Commit(commit)} is not what {name} is marked with, which is {Words.Commit(group.Commit)}.", Exit.Failed);
             }
 
             if (group.Places.FirstOrDefault(place => place.State == "failed") is { } failed)
             {
-                return await SayAsync($"{failed.Environment}: {failed.Failure}", Exit.Failed);
+                return Fail($"{failed.Environment}: {failed.Failure}", Exit.Failed);
             }
 
             if (group.Places.All(place => place.State == "live"))
             {
-                await surroundings.Out.WriteLineAsync($"{name} has {Words.Commit(group.Commit)}");
+                await surroundings.SayAsync(group, ContractJson.Default.DeployGroupSummary, $"{name} has {Words.Commit(group.Commit)}");
                 return Exit.Done;
             }
 
             if (surroundings.Time.GetElapsedTime(begun) > TimeSpan.FromSeconds(seconds))
             {
                 var missing = group.Places.First(place => place.State != "live");
-                return await SayAsync($"{seconds} s are over; {missing.Environment} is {missing.State}{(missing.Failure is { } why ? $": {why}" : "")}", Errored);
+                return Fail($"{seconds} s are over; {missing.Environment} is {missing.State}{(missing.Failure is { } why ? $": {why}" : "")}", Errored);
             }
 
             await Task.Delay(Pause, surroundings.Time, ct);
         }
 
-        async Task<int> SayAsync(string text, int code)
+        int Fail(string text, int code)
         {
-            await surroundings.Error.WriteLineAsync($"corpus: {text}");
+            surroundings.Fail(new CorpusException(code, text));
             return code;
         }
     }

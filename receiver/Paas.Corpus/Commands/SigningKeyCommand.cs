@@ -11,8 +11,7 @@ static class SigningKeyCommand
         command.SetAction(async (parsed, ct) =>
         {
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
-            await surroundings.Out.WriteAsync(await client.GetTextAsync("api/v1/signing-key", ct));
-            return Exit.Done;
+            return await surroundings.PrintAsync(await client.GetTextAsync("api/v1/signing-key", ct));
         });
         return command;
     }

@@ -11,15 +11,15 @@ static class StatusCommand
 
     public static Command Create(Surroundings surroundings)
     {
-        var (project, json) = (CommandLine.ProjectArgument(), CommandLine.Json());
+        var project = CommandLine.ProjectArgument();
         var verify = new Option<bool>("--verify") { Description = "Read every file of the live release and compare it with what was sealed" };
-        var command = new Command("status", "What a project is doing; without a project, the list of them") { project, verify, json };
+        var command = new Command("status", "What a project is doing; without a project, the list of them") { project, verify };
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             var text = await client.GetTextAsync(target.Project is null ? "api/v1/projects" : target.Path + (parsed.GetValue(verify) ? "?verify=true" : ""), ct);
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
                 await surroundings.Out.WriteLineAsync(text);
             }
@@ -27,7 +27,7 @@ static class StatusCommand
             {
                 var page = client.Read(text, ContractJson.Default.PageProjectSummary);
                 Show(page, surroundings.Out);
-                await Listing.WarnAsync(page.Missing, surroundings);
+                Listing.Warn(page.Missing, surroundings);
             }
             else
             {

@@ -9,9 +9,8 @@ static class TokensCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var json = CommandLine.Json();
-        var command = new Command("tokens", "The tokens that are let in") { json, Add(surroundings), Remove(surroundings) };
-        command.SetAction((parsed, ct) => Listing.ShowAsync(parsed, json, "tokens", ContractJson.Default.PageTokenSummary, ["ID", "NAME", "FOR", "LIMITED TO", "EXPIRES", "LAST USED"], token =>
+        var command = new Command("tokens", "The tokens that are let in") { Add(surroundings), Remove(surroundings) };
+        command.SetAction((parsed, ct) => Listing.ShowAsync(parsed, "tokens", ContractJson.Default.PageTokenSummary, ["ID", "NAME", "FOR", "LIMITED TO", "EXPIRES", "LAST USED"], token =>
             [$"{token.Id}", token.Name, token.Admin ? "everything" : token.User ?? token.Project ?? "every project",
                 string.Join(' ', new[] { token.User is null ? null : token.Project, token.Permissions is null ? null : string.Join(',', token.Permissions) }.OfType<string>()),
                 Words.Time(token.ExpiresAt), Words.Time(token.UsedAt)], surroundings, ct));
@@ -35,8 +34,8 @@ static class TokensCommand
                 "api/v1/tokens",
                 new TokenOrder(parsed.GetValue(name), parsed.GetValue(admin), parsed.GetValue(project), until, parsed.GetValue(user), parsed.GetValue(can)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)),
                 ContractJson.Default.TokenOrder, ContractJson.Default.TokenMade, ct);
-            await surroundings.Error.WriteLineAsync($"Token {made!.Token.Id} ({made.Token.Name}){(made.Token.ExpiresAt is { } end ? $", until {Words.Time(end)}" : "")}. It is shown this once:");
-            await surroundings.Out.WriteLineAsync(made.Secret);
+            await surroundings.HintAsync($"Token {made!.Token.Id} ({made.Token.Name}){(made.Token.ExpiresAt is { } end ? $", until {Words.Time(end)}" : "")}. It is shown this once:");
+            await surroundings.SayAsync(made, ContractJson.Default.TokenMade, made.Secret);
             return Exit.Done;
         });
         return command;
@@ -50,7 +49,7 @@ static class TokensCommand
         {
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
             await client.DeleteAsync($"api/v1/tokens/{parsed.GetValue(id)}", ct);
-            await surroundings.Out.WriteLineAsync($"Token {parsed.GetValue(id)} opens nothing any more.");
+            await surroundings.SayAsync($"Token {parsed.GetValue(id)} opens nothing any more.");
             return Exit.Done;
         });
         return command;

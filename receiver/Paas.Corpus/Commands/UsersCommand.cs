@@ -8,27 +8,25 @@ static class UsersCommand
 {
     public static Command Create(Surroundings surroundings)
     {
-        var json = CommandLine.Json();
         var command = new Command("users", "Who there is, and what they may do")
         {
-            json, Me(surroundings), Add(surroundings), Remove(surroundings), Able(surroundings, "disable", disabled: true), Able(surroundings, "enable", disabled: false),
+            Me(surroundings), Add(surroundings), Remove(surroundings), Able(surroundings, "disable", disabled: true), Able(surroundings, "enable", disabled: false),
             Password(surroundings), Role(surroundings, "give", "Give somebody a role, everywhere or in the environment of -e"), Role(surroundings, "take", "Take a role back that was given"),
             Roles(surroundings), PutRole(surroundings),
         };
-        command.SetAction((parsed, ct) => Listing.ShowAsync(parsed, json, "users", ContractJson.Default.PageUserSummary, ["USER", "NAME", "ROLES", "SOURCE", "STATE"], user =>
+        command.SetAction((parsed, ct) => Listing.ShowAsync(parsed, "users", ContractJson.Default.PageUserSummary, ["USER", "NAME", "ROLES", "SOURCE", "STATE"], user =>
             [user.Name, user.FullName ?? "", string.Join(' ', user.Roles.Select(role => role.Environment is null ? role.Role : $"{role.Role}@{role.Environment}")), user.Source, user.Disabled ? "disabled" : "active"], surroundings, ct));
         return command;
     }
 
     static Command Me(Surroundings surroundings)
     {
-        var json = CommandLine.Json();
-        var command = new Command("me", "Who the receiver takes you for, and what you may do") { json };
+        var command = new Command("me", "Who the receiver takes you for, and what you may do");
         command.SetAction(async (parsed, ct) =>
         {
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
             var text = await client.GetTextAsync("api/v1/whoami", ct);
-            if (parsed.GetValue(json))
+            if (surroundings.Json)
             {
                 await surroundings.Out.WriteLineAsync(text);
                 return Exit.Done;
@@ -57,7 +55,7 @@ static class UsersCommand
         {
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
             var made = await client.PostAsync("api/v1/users", new UserOrder(parsed.GetValue(user), parsed.GetValue(name), parsed.GetValue(email)), ContractJson.Default.UserOrder, ContractJson.Default.UserSummary, ct);
-            await surroundings.Out.WriteLineAsync($"{made!.Name} is there. Next: corpus users give {made.Name} developer; corpus tokens add NAME --user {made.Name}");
+            await surroundings.SayAsync(made!, ContractJson.Default.UserSummary, $"{made!.Name} is there. Next: corpus users give {made.Name} developer; corpus tokens add NAME --user {made.Name}");
             return Exit.Done;
         });
         return command;
@@ -71,7 +69,7 @@ static class UsersCommand
         {
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
             await client.DeleteAsync($"api/v1/users/{Uri.EscapeDataString(parsed.GetRequiredValue(user))}", ct);
-            await surroundings.Out.WriteLineAsync($"{parsed.GetValue(user)} is gone, with all keys and tokens.");
+            await surroundings.SayAsync($"{parsed.GetValue(user)} is gone, with all keys and tokens.");
             return Exit.Done;
         });
         return command;
@@ -86,7 +84,7 @@ static class UsersCommand
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
             var changed = await client.SendAsync(
                 HttpMethod.Patch, $"api/v1/users/{Uri.EscapeDataString(parsed.GetRequiredValue(user))}", new UserChange(Disabled: disabled), ContractJson.Default.UserChange, ContractJson.Default.UserSummary, ct);
-            await surroundings.Out.WriteLineAsync($"{changed!.Name} is {(changed.Disabled ? "disabled" : "active")}.");
+            await surroundings.SayAsync(changed!, ContractJson.Default.UserSummary, $"{changed!.Name} is {(changed.Disabled ? "disabled" : "active")}.");
             return Exit.Done;
         });
         return command;
@@ -104,7 +102,7 @@ static class UsersCommand
             using var client = new ReceiverClient(Target.Of(parsed, null, surroundings), surroundings);
             await client.SendAsync(
                 HttpMethod.Put, $"api/v1/users/{Uri.EscapeDataString(parsed.GetRequiredValue(user))}/password", new PasswordOrder(password), ContractJson.Default.PasswordOrder, ContractJson.Default.UserSummary, ct);
-            await surroundings.Out.WriteLineAsync(password is null ? $"{parsed.GetValue(user)} has no password." : $"{parsed.GetValue(user)} has a new password.");
+            await surroundings.SayAsync(password is null ? $"{parsed.GetValue(user)} has no password." : $"{parsed.GetValue(user)} has a new password.");
             return Exit.Done;
         });
         return command;
@@ -129,7 +127,7 @@ static class UsersCommand
                 await client.DeleteAsync(path, ct);
             }
 
-            await surroundings.Out.WriteLineAsync($"{parsed.GetValue(user)} {(verb == "give" ? "is" : "is no longer")} {parsed.GetValue(role)} {(where is null ? "everywhere" : $"in {where}")}.");
+            await surroundings.SayAsync($"{parsed.GetValue(user)} {(verb == "give" ? "is" : "is no longer")} {parsed.GetValue(role)} {(where is null ? "everywhere" : $"in {where}")}.");
             return Exit.Done;
         });
         return command;
@@ -137,10 +135,9 @@ static class UsersCommand
 
     static Command Roles(Surroundings surroundings)
     {
-        var json = CommandLine.Json();
-        var command = new Command("roles", "The roles, and what each allows") { json };
+        var command = new Command("roles", "The roles, and what each allows");
         command.SetAction((parsed, ct) => Listing.ShowAsync(
-            parsed, json, "roles", ContractJson.Default.PageRoleSummary, ["ROLE", "PERMISSIONS"], role => [role.Name, string.Join(' ', role.Permissions)], surroundings, ct));
+            parsed, "roles", ContractJson.Default.PageRoleSummary, ["ROLE", "PERMISSIONS"], role => [role.Name, string.Join(' ', role.Permissions)], surroundings, ct));
         return command;
     }
 
@@ -156,12 +153,12 @@ static class UsersCommand
             if (allowed.Length == 0)
             {
                 await client.DeleteAsync(path, ct);
-                await surroundings.Out.WriteLineAsync($"{parsed.GetValue(role)} is no role any more.");
+                await surroundings.SayAsync($"{parsed.GetValue(role)} is no role any more.");
                 return Exit.Done;
             }
 
             var put = await client.SendAsync(HttpMethod.Put, path, new RoleOrder(allowed), ContractJson.Default.RoleOrder, ContractJson.Default.RoleSummary, ct);
-            await surroundings.Out.WriteLineAsync($"{put!.Name}: {string.Join(' ', put.Permissions)}");
+            await surroundings.SayAsync(put!, ContractJson.Default.RoleSummary, $"{put!.Name}: {string.Join(' ', put.Permissions)}");
             return Exit.Done;
         });
         return command;

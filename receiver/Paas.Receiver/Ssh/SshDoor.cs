@@ -109,6 +109,7 @@ sealed partial class SshDoor(
             ["git-receive-pack" or "git-upload-pack", var path] => GitAsync(visit, caller, words[0], path, input, answer),
             ["git", "receive-pack" or "upload-pack", var path] => GitAsync(visit, caller, $"git-{words[1]}", path, input, answer),
             ["git" or "git-upload-archive" or "scp" or "rsync" or "sftp" or "sftp-server" or "internal-sftp", ..] => throw new Refusal($"'{words[0]}' is not possible here: git push, git fetch and the verbs of corpus are."),
+            ["shell" or "run" or "fix", ..] when words.TakeWhile(word => word != "--").Contains(Paas.Corpus.CommandLine.JsonOption) => verbs.RunAsync(visit, caller, words, input, answer, stopping),
             ["fix", ..] => fixing.RunAsync(visit, caller, words, input, answer, stopping),
             ["shell" or "run", ..] => terminals.RunAsync(visit, caller, words, answer, stopping),
             _ => verbs.RunAsync(visit, caller, words, input, answer, stopping),

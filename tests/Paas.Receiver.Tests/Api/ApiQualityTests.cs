@@ -72,6 +72,15 @@ public sealed class ApiQualityTests : IAsyncLifetime
         var ends = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => SendAsync(stage.Admin, "POST", "projects/local/other/redeploy", "{}", ("Idempotency-Key", "k2"))));
         Assert.All(ends, end => Assert.Contains(end.StatusCode, new[] { HttpStatusCode.Accepted, HttpStatusCode.Conflict }));
         Assert.Single(stage.The<Journal>().Of(stage.Other));
+
+        foreach (var verb in (string[])["backup", "restore", "rollback", "restart"])
+        {
+            var before = stage.The<Journal>().Of(stage.Other).Count;
+            using var once = await SendAsync(stage.Admin, "POST", $"projects/local/other/{verb}", "{}", ("Idempotency-Key", verb));
+            using var twice = await SendAsync(stage.Admin, "POST", $"projects/local/other/{verb}", "{}", ("Idempotency-Key", verb));
+            Assert.Equal((verb, HttpStatusCode.Accepted, await once.Content.ReadAsStringAsync()), (verb, twice.StatusCode, await twice.Content.ReadAsStringAsync()));
+            Assert.Equal((verb, before + 1), (verb, stage.The<Journal>().Of(stage.Other).Count));
+        }
     }
 
     [Fact]

@@ -67,7 +67,7 @@ public sealed class CorpusTests : CorpusAtAStage
     [Fact]
     public async Task Cancel_stops_what_runs_and_says_when_nothing_does()
     {
-        Assert.Equal((1, "", "corpus: nothing is being deployed to local/hello.\n"), await RunAsync("cancel", "hello"));
+        Assert.Equal((1, "", "corpus: nothing is being deployed to local/hello.\n        next: corpus status hello\n"), await RunAsync("cancel", "hello"));
         var started = new TaskCompletionSource();
         var running = stage.Deploy(stage.Hello, async self =>
         {
@@ -115,8 +115,8 @@ public sealed class CorpusTests : CorpusAtAStage
         Assert.Equal(0, (await RunAsync("status", "hello")).Code);
         Assert.Equal(0, (await RunAsync("--help")).Code);
         Assert.Equal(1, (await RunAsync("status", "nosuch")).Code);
-        Assert.Equal("corpus: There is no such project.\n", (await RunAsync("status", "other")).Error);
-        foreach (var usage in (string[][])[[], ["nosuch"], ["status", "a", "b"], ["logs", "hello", "-n", "x"], ["logs", "hello", "-n", "-5"], ["rollback", "hello", "seven"], ["--endpoint", "nickname", "status"], ["--endpoint", "http://", "status"]])
+        Assert.Equal("corpus: There is no such project.\n        next: corpus status\n", (await RunAsync("status", "other")).Error);
+        foreach (var usage in (string[][])[[], ["nosuch"], ["status", "a", "b"], ["logs", "hello", "-n", "x"], ["logs", "hello", "-n", "-5"], ["status", "--nosuch"], ["help", "nosuch"], ["rollback", "hello", "seven"], ["--endpoint", "nickname", "status"], ["--endpoint", "http://", "status"]])
         {
             var (code, output, error) = await RunAsync(usage);
             Assert.True(code == 2, string.Join(' ', usage) + ": " + code);
@@ -125,7 +125,7 @@ public sealed class CorpusTests : CorpusAtAStage
         }
 
         variables["PAAS_TOKEN"] = "wrong";
-        Assert.Equal((4, "", "corpus: This token is not known, or has expired.\n"), await RunAsync("status", "hello"));
+        Assert.Equal((4, "", $"corpus: This token is not known, or has expired.\n        next: corpus login {stage.Url.ToString().TrimEnd('/')}\n"), await RunAsync("status", "hello"));
         variables["PAAS_TOKEN"] = "with\nline feed";
         Assert.Equal(4, (await RunAsync("status", "hello")).Code);
         variables.Remove("PAAS_TOKEN");

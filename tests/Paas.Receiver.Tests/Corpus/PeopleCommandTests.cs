@@ -96,8 +96,14 @@ public sealed class PeopleCommandTests : CorpusAtAStage
         if (shell == "bash")
         {
             await new Command("bash", "-n", "-c", output).OutputAsync();
-            var completed = await new Command("bash", "-c", output + "\nCOMP_WORDS=(corpus users gi); COMP_CWORD=2; _corpus; echo ${COMPREPLY[*]}").OutputAsync();
-            Assert.Equal("give\n", completed);
+            // As readline does it: the function that was registered for the word, with the line so far.
+            foreach (var (line, expected) in ((string, string)[])[
+                ("corpus rollb", "rollback"), ("corpus users gi", "give"), ("corpus -e qa users gi", "give"), ("corpus --json sta", "status start"), ("corpus users add --na", "--name"),
+                ("corpus releases --js", "--json"), ("corpus rollback --code", "--code-only"), ("corpus keys add --fi", "")])
+            {
+                var completed = await new Command("bash", "-c", output + $"\nset -- $(complete -p corpus); while [ $1 != -F ]; do shift; done; COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); $2; echo ${{COMPREPLY[*]}}").OutputAsync();
+                Assert.Equal((line, expected), (line, completed.TrimEnd('\n')));
+            }
         }
     }
 
