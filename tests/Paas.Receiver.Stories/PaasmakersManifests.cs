@@ -107,6 +107,8 @@ public sealed class PaasmakersManifests(PaasmakersManifests.WithVersions shared)
             instances:
               - name: web
                 runtime: {plugin: paasmaker.runtime.ruby.rbenv, version: 1.9, parameters: {launch_command: "ruby serve %(port)d"}}
+                startup: [{plugin: paasmaker.startup.shell, parameters: {commands: ['ruby --version >started-with']}}]
+                hostnames: [versions.example.org]
             """);
         await git.CommitAsync("Old ruby");
 
@@ -114,6 +116,7 @@ public sealed class PaasmakersManifests(PaasmakersManifests.WithVersions shared)
 
         Assert.True(push.Accepted, push.Text);
         Assert.Equal("ruby 1.9.3p327\n", (await receiver.AskAsync("versions.localhost", "/prepared-with")).Body);
+        Assert.Equal("ruby 1.9.3p327\n", (await receiver.AskAsync("versions.example.org", "/started-with")).Body);
 
         await git.WriteAsync("manifest.yml", (await File.ReadAllTextAsync(Path.Combine(git.Directory, "manifest.yml"))).Replace("version: 1.9,", "version: 2.0,", StringComparison.Ordinal));
         await git.CommitAsync("A ruby that nobody has");

@@ -9,6 +9,9 @@ public partial class RequirementsTests
     // How many requirements each chapter of the reading has: R1.1 to R1.5, R2.1 to R2.4, …
     static readonly int[] Chapters = [5, 4, 9, 4, 19, 3, 7, 8, 13, 15, 6, 5, 5, 5, 9];
 
+    // Of Paasmaker's reading, in the order of the page.
+    static readonly (string Of, int First, int Last)[] Ranges = [("AMB", 35, 37), ("PM", 1, 32), ("PM", 40, 69), ("RT", 1, 9), ("RT", 23, 25)];
+
     static readonly string Top = FindTop();
 
     [Fact]
@@ -16,7 +19,15 @@ public partial class RequirementsTests
     {
         var expected = Chapters.SelectMany((count, chapter) => Enumerable.Range(1, count).Select(number => $"R{chapter + 1}.{number}"));
 
-        Assert.Equal(expected, Rows().Select(row => row.Number));
+        Assert.Equal(expected, Rows().Select(row => row.Number).Where(number => number is ['R', >= '0' and <= '9', ..]));
+    }
+
+    [Fact]
+    public void Every_number_of_Paasmakers_reading_that_is_covered_stands_there_once_in_its_order()
+    {
+        var expected = Ranges.SelectMany(range => Enumerable.Range(range.First, range.Last - range.First + 1).Select(number => $"{range.Of}-{number:00}"));
+
+        Assert.Equal(expected, Rows().Select(row => row.Number).Where(number => PaasmakersNumber().IsMatch(number)));
     }
 
     [Fact]
@@ -49,7 +60,7 @@ public partial class RequirementsTests
 
     static List<(string Number, string Proof)> Rows() =>
         [.. File.ReadLines(Path.Combine(Top, "receiver", "docs", "requirements.md")).Select(line => line.Split('|', StringSplitOptions.TrimEntries))
-            .Where(cells => cells.Length == 5 && cells[1].StartsWith('R')).Select(cells => (cells[1], cells[3]))];
+            .Where(cells => cells.Length == 5 && cells[1] is not ("number" or "item") && !cells[1].StartsWith("---", StringComparison.Ordinal)).Select(cells => (cells[1], cells[3]))];
 
     static string FindTop()
     {
@@ -61,6 +72,9 @@ public partial class RequirementsTests
 
         return directory.FullName;
     }
+
+    [GeneratedRegex("^(AMB|PM|RT)-[0-9]+$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex PaasmakersNumber();
 
     [GeneratedRegex("`(?<name>[A-Za-z0-9_.]+)`", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Quoted();

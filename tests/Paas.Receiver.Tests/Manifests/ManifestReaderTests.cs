@@ -120,6 +120,32 @@ public sealed class ManifestReaderTests(Xunit.Abstractions.ITestOutputHelper log
         Assert.Contains("services.0.provider", Assert.Single(manifest.Notices), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("https://foo.com")]
+    [InlineData("foo.com/path")]
+    [InlineData("foo.com:8080")]
+    [InlineData("foo_bar.com")]
+    [InlineData("foo..com")]
+    [InlineData("'-foo.com'")]
+    [InlineData("''")]
+    public void What_is_no_host_name_is_refused_PM_03(string name) =>
+        Assert.Contains("instances.0.hostnames.0: ", Refused(Minimal + $"\n    hostnames: [{name}]"), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_service_that_nobody_offers_is_refused_with_those_that_there_are_PM_09() =>
+        Assert.Contains(
+            "services.0.plugin: there is no service plug-in 'paasmaker.service.mysql' here; available: paasmaker.service.parameters, paasmaker.service.filesystem",
+            Refused(Minimal + "\nservices:\n  - {name: db, plugin: paasmaker.service.mysql}"), StringComparison.Ordinal);
+
+    [Fact]
+    public void Placement_is_read_and_said_to_change_nothing_PM_25()
+    {
+        var manifest = Parse(Minimal + "\n    placement: {parameters: {tags: {region: a}}}");
+
+        Assert.Equal(("paasmaker.placement.default", """{"tags":{"region":"a"}}"""), (manifest.Application!.Instances[0].Placement.Name, manifest.Application.Instances[0].Placement.Parameters.GetRawText()));
+        Assert.Contains("instances.0.placement: there is one host", Assert.Single(manifest.Notices), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void All_mistakes_are_told_at_once_with_line_and_path()
     {
