@@ -26,7 +26,7 @@ static class CompletionCommand
                 + string.Concat(OptionsOf(verb).Select(option => FishOption(option, $"__fish_seen_subcommand_from {verb.Name}"))))),
         // zsh takes bash's word for it. The verb is the first word that is neither an option nor an option's value.
         _ => $$"""
-            {{(shell == "zsh" ? "autoload -U +X compinit && compinit -u\nautoload -U +X bashcompinit && bashcompinit\n" : "")}}_corpus() {
+            {{(shell == "zsh" ? "#compdef corpus\ntypeset -f compdef >/dev/null || { autoload -U +X compinit && compinit -u; }\nautoload -U +X bashcompinit && bashcompinit\n" : "")}}_corpus() {
                 local word=${COMP_WORDS[COMP_CWORD]} verb= below= words= i=1
                 while [ "$i" -lt "$COMP_CWORD" ]; do
                     case ${COMP_WORDS[i]} in
@@ -42,7 +42,7 @@ static class CompletionCommand
                 COMPREPLY=($(compgen -W "$words {{Names(GlobalsOf(root))}}" -- "$word"))
             }
             complete -o default -F _corpus corpus
-
+            {{(shell == "zsh" ? "[ \"${funcstack[1]}\" != _corpus ] || _bash_complete -o default -F _corpus # read as an autoloaded function: the first question waits already\n" : "")}}
             """,
     };
 

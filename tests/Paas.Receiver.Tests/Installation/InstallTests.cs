@@ -27,6 +27,8 @@ public sealed partial class InstallTests : IDisposable
 
     string Socket => In("etc/systemd/system/paas-receiver.socket");
 
+    string Applications => In("etc/systemd/system/paas-applications.service");
+
     public InstallTests() => Build("one");
 
     public void Dispose() => Directory.Delete(scratch, recursive: true);
@@ -44,6 +46,23 @@ public sealed partial class InstallTests : IDisposable
         Assert.Contains("KillMode=process\n", await File.ReadAllTextAsync(Service), StringComparison.Ordinal);
         Assert.Equal("one\n", (await new Command(In("bin/paas-receiver")).OutputAsync()));
         Assert.True(Directory.Exists(In("srv")));
+        foreach (var file in (string[])["man/man1/corpus.1", "bash-completion/completions/corpus", "zsh/site-functions/_corpus", "fish/vendor_completions.d/corpus.fish"])
+        {
+            Assert.Equal("one\n", await File.ReadAllTextAsync(In($"share/{file}")));
+        }
+    }
+
+    [Fact]
+    public async Task Where_corpus_cannot_run_it_is_installed_without_a_manual_page()
+    {
+        await File.WriteAllTextAsync(In("built/corpus"), "#!/bin/sh\nexit 126\n");
+
+        var said = await RunAsync([]);
+
+        Assert.Equal(0, said.ExitCode);
+        Assert.Contains("manual page and completions", said.Error, StringComparison.Ordinal);
+        Assert.False(Path.Exists(In("share")));
+        Assert.True(Path.Exists(In("bin/corpus")));
     }
 
     [Fact]
@@ -91,10 +110,12 @@ public sealed partial class InstallTests : IDisposable
         await InstallAsync();
         await File.WriteAllTextAsync(In("srv/precious"), "kept");
         await File.WriteAllTextAsync(In("bin/other"), "somebody else's");
+        File.Delete(In("share/man/man1/corpus.1"));
+        await File.WriteAllTextAsync(In("share/man/man1/corpus.1"), "another corpus");
 
         await InstallAsync("--uninstall");
 
-        Assert.Equal(["bin/other", "etc/paas-receiver/env", "srv/precious"], Everything().Keys.Where(path => !path.StartsWith("built", StringComparison.Ordinal)));
+        Assert.Equal(["bin/other", "etc/paas-receiver/env", "share/man/man1/corpus.1", "srv/precious"], Everything().Keys.Where(path => !path.StartsWith("built", StringComparison.Ordinal)));
     }
 
     [SystemdFact]
@@ -104,7 +125,7 @@ public sealed partial class InstallTests : IDisposable
         {
             await InstallAsync(options);
 
-            var verified = await new Command(SystemdFactAttribute.Program, "verify", "--man=no", Service, Socket).RunAsync();
+            var verified = await new Command(SystemdFactAttribute.Program, "verify", "--man=no", Service, Socket, Applications).RunAsync();
             Assert.True(verified.ExitCode == 0 && verified.Error.Length == 0, verified.Output + verified.Error);
             var security = await new Command(SystemdFactAttribute.Program, "security", "--offline=true", "--no-pager", Service).RunAsync();
             var exposure = double.Parse(Exposure().Match(security.Output + security.Error).Groups["level"].Value, CultureInfo.InvariantCulture);
@@ -135,7 +156,7 @@ public sealed partial class InstallTests : IDisposable
     void Build(string says)
     {
         Directory.CreateDirectory(In("built/hooks"));
-        foreach (var program in (string[])["paas-receiver", "corpus", "hooks/supervise"])
+        foreach (var program in (string[])["paas-receiver", "corpus", "hooks/supervise", "hooks/end-applications"])
         {
             File.WriteAllText(In($"built/{program}"), $"#!/bin/sh\necho {says}\n");
             File.SetUnixFileMode(In($"built/{program}"), (UnixFileMode)0x1ED); // 0755
