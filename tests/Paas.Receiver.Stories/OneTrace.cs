@@ -38,6 +38,19 @@ public sealed class OneTrace
         Assert.All((string[])["queue", "checkout", "seal", "start", "healthy", "switch"], step => Assert.Contains(step, steps));
         Assert.Contains("paas_instances", collector.Metrics.Keys);
 
+        // A pusher who has a trace of his own finds the deployment in it; words that are no trace are not heeded.
+        const string Trace = "0af7651916cd43dd8448eb211c80319c";
+        foreach (var (said, trace, parent) in ((string, string?, string)[])[($"00-{Trace}-b7ad6b7169203331-01", Trace, "b7ad6b7169203331"), ("00-0000-nothing-like-it", null, "")])
+        {
+            collector.Spans.Clear();
+            _ = await git.CommitAsync("Once more");
+            await git.GitAsync("-c", $"http.extraHeader=traceparent: {said}", "push", "-q", "-o", "no-deploy", "paas", "main");
+            await Patience.UntilAsync(() => collector.Spans.Any(span => span.Name == "push"), "the collector has the further push");
+            var continued = Assert.Single(collector.Spans, span => span.Name == "push");
+            Assert.Equal(parent, continued.Parent);
+            Assert.True(trace is null ? continued.Trace != root.Trace && continued.Trace != Trace : continued.Trace == trace, continued.Trace);
+        }
+
         await collector.DisposeAsync();
         _ = await git.CommitFileAsync("VERSION", "2\n");
         var unheard = await git.PushAsync();

@@ -13,16 +13,17 @@ sealed class Reception(ProjectStore projects, GitProgram git, PackExchange excha
     /// <param name="from">The caller's address.</param>
     /// <param name="mayFetch">Whether the caller may read another project's code, for submodules.</param>
     /// <param name="mayDeploy">Whether the caller may deploy to another environment, for marks; null is nobody.</param>
+    /// <param name="trace">What the pusher says of a trace that this is a part of; null where a door has no such word.</param>
     /// <param name="listening">Cancelled when the pusher is gone, which stops nothing.</param>
     public async Task<ExchangeResult> ReceiveAsync(
         RepositoryAddress address, string by, string from, Func<EnvironmentName?, ProjectName, bool> mayFetch, bool stateless, string? protocol, Stream input, Stream output, CancellationToken listening,
-        Func<EnvironmentName?, ProjectName, bool>? mayDeploy = null)
+        Func<EnvironmentName?, ProjectName, bool>? mayDeploy = null, string? trace = null)
     {
-        using var trace = Tracing.Traces.Push($"{address.Environment}/{address.Project}");
+        using var activity = Tracing.Traces.Push($"{address.Environment}/{address.Project}", trace);
         var (project, isNew) = newcomers.Enter(address.Environment, address.Project);
         try
         {
-            var push = new Push(RandomNumberGenerator.GetHexString(24, lowercase: true), project, address.Kind, by, from) { MayFetch = mayFetch, MayDeploy = mayDeploy ?? ((_, _) => false), Trace = trace?.Id };
+            var push = new Push(RandomNumberGenerator.GetHexString(24, lowercase: true), project, address.Kind, by, from) { MayFetch = mayFetch, MayDeploy = mayDeploy ?? ((_, _) => false), Trace = activity?.Id };
             await new GitRepository(push.RepositoryPath, git).CreateAsync(CancellationToken.None);
             using var open = pushes.Open(push, isNew);
             return await exchange.ReceivePackAsync(open, stateless, protocol, input, output, listening);

@@ -154,7 +154,7 @@ sealed partial class GitDoor(
         await using var body = BodyOf(context);
         var from = AddressOf(context).ToString();
         var result = await reception.ReceiveAsync(
-            wish.Address, caller.Name, from, gate.FetchesOf(caller), stateless: true, ProtocolOf(context), body, context.Response.Body, context.RequestAborted, gate.DeploysOf(caller));
+            wish.Address, caller.Name, from, gate.FetchesOf(caller), stateless: true, ProtocolOf(context), body, context.Response.Body, context.RequestAborted, gate.DeploysOf(caller), context.Request.Headers.TraceParent);
         audit.Add(new AuditEntry(caller.Name, caller.Credential, from, "push", wish.Address.ToString(), result.ExitCode == 0 ? "received" : "failed", "over HTTP"));
         Conclude(context, wish, result);
     }

@@ -10,11 +10,12 @@ static class Traces
 
     static readonly ActivitySource Source = new(SourceName);
 
-    /// <summary>A trace of its own, from git's first byte to its last. To be called in the async method that the push lasts in.</summary>
-    public static Activity? Push(string project)
+    /// <summary>From git's first byte to its last: a part of the pusher's trace, or a trace of its own. To be called in the async method that the push lasts in.</summary>
+    /// <param name="pushers">The trace the pusher names (W3C, <c>traceparent</c>); what is none is not heeded.</param>
+    public static Activity? Push(string project, string? pushers)
     {
         Activity.Current = null; // the web server's own has no listener: a trace that began there would have no root
-        return Source.StartActivity("push", ActivityKind.Server)?.SetTag("paas.project", project);
+        return Source.StartActivity("push", ActivityKind.Server, ActivityContext.TryParse(pushers, null, isRemote: true, out var context) ? context : default)?.SetTag("paas.project", project);
     }
 
     /// <summary>A deployment, from when it is asked for. Whoever asks goes on in his own context.</summary>
