@@ -258,6 +258,7 @@ services.AddSingleton(provider => CronSettings.Default with { Zone = options.Cro
 services.AddHostedService<WebCrons>();
 services.AddSingleton(new ImportSettings(options.MaxImport * 1_000_000L));
 services.AddSsh(options);
+services.AddSingleton(new Paas.Receiver.Hosts.HostTrust(options.HostsRoot));
 services.AddApi(new ThisHost(options.Listen.Address, options.Domain, options.Root, options.EnvironmentTypes) { SshPort = options.SshListen?.Port });
 builder.WebHost.UseKestrelHttpsConfiguration();
 builder.WebHost.UseSockets(RouterListener.Prepare);

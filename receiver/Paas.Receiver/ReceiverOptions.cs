@@ -142,6 +142,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_ACME_DIRECTORY</c>, <c>PAAS_ACME_EMAIL</c>, <c>PAAS_ACME_ROOT</c>: the authority certificates are ordered from; null orders none.</summary>
     public Certificates.AcmeSettings? Acme { get; init; }
 
+    /// <summary><c>PAAS_HOSTS_ROOT</c>: a file with authorities (PEM) that vouch for linked hosts beside the machine's; null for none.</summary>
+    public string? HostsRoot { get; init; }
+
     /// <summary><c>PAAS_ACCESS_LOG</c>: <c>common</c>, <c>combined</c>, <c>json</c> or <c>off</c>.</summary>
     public Routing.AccessLogFormat AccessLog { get; init; } = Routing.AccessLogFormat.Common;
 
@@ -230,6 +233,7 @@ sealed record ReceiverOptions
             HttpsRedirect = OneOf(configuration, "PAAS_HTTPS", ["redirect", "both"], mistakes) == "redirect",
             Hsts = string.IsNullOrEmpty(configuration["PAAS_HSTS"]) || configuration["PAAS_HSTS"] == "0" ? 0 : Number(configuration, "PAAS_HSTS", 0, mistakes, 200_000_000),
             Acme = AcmeOf(configuration, mistakes),
+            HostsRoot = Absolute(configuration, "PAAS_HOSTS_ROOT", mistakes),
             AccessLog = Enum.Parse<Routing.AccessLogFormat>(OneOf(configuration, "PAAS_ACCESS_LOG", ["common", "combined", "json", "off"], mistakes), ignoreCase: true),
             MaxBody = string.IsNullOrEmpty(configuration["PAAS_MAX_BODY"]) ? null : Number(configuration, "PAAS_MAX_BODY", 1, mistakes),
             Quota = string.IsNullOrEmpty(configuration["PAAS_QUOTA"]) ? null : Number(configuration, "PAAS_QUOTA", 5, mistakes),
@@ -242,6 +246,11 @@ sealed record ReceiverOptions
             HooksDirectory = configuration["PAAS_HOOKS"] is { Length: > 0 } hooks ? hooks : Path.Combine(AppContext.BaseDirectory, "hooks"),
         };
         mistakes.AddRange(options.TrustedKeys.Where(path => !Path.Exists(path)).Select(path => $"PAAS_TRUSTED_KEYS: there is no '{path}'"));
+        if (options.HostsRoot is { } authorities && Hosts.HostTrust.WhyNot(authorities) is { } fault)
+        {
+            mistakes.Add($"PAAS_HOSTS_ROOT: '{authorities}' {fault}");
+        }
+
         if (options.Quota % Environment.QuotaStep is not (null or 0))
         {
             mistakes.Add($"PAAS_QUOTA: a multiple of {Environment.QuotaStep} gigabytes");

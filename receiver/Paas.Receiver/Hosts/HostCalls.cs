@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using System.Security.Authentication;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Paas.Receiver.Contract;
@@ -35,12 +36,15 @@ sealed class HostCalls : IDisposable
     /// <summary>Nothing is null that a receiver always says.</summary>
     static readonly JsonSerializerOptions Strict = new(ContractJson.Default.Options) { RespectNullableAnnotations = true };
 
-    readonly HttpClient http = new(new SocketsHttpHandler
+    readonly HttpClient http;
+
+    public HostCalls(HostTrust trust) => http = new HttpClient(new SocketsHttpHandler
     {
         AllowAutoRedirect = false, // the token must not follow one
         UseCookies = false,
         ConnectTimeout = TimeSpan.FromSeconds(10),
         PooledConnectionLifetime = TimeSpan.FromMinutes(1),
+        SslOptions = trust.Tls(),
     })
     {
         Timeout = Timeout.InfiniteTimeSpan,
@@ -68,7 +72,7 @@ sealed class HostCalls : IDisposable
         }
         catch (HttpRequestException e)
         {
-            throw new HostTroubleException($"{host.Name} ({host.Url.Authority}) cannot be reached: {e.Message}");
+            throw new HostTroubleException($"{host.Name} ({host.Url.Authority}) cannot be reached: {(e.InnerException as AuthenticationException ?? (Exception)e).Message}");
         }
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {

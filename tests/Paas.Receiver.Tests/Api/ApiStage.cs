@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Paas.Receiver.Access;
@@ -63,7 +65,9 @@ sealed class ApiStage : IAsyncDisposable
     public T The<T>()
         where T : notnull => server.Services.GetRequiredService<T>();
 
-    public static async Task<ApiStage> OpenAsync()
+    /// <param name="hostsRoot">A file with authorities that vouch for linked hosts.</param>
+    /// <param name="identity">Served over TLS, by what this says for each connection; null is plain HTTP.</param>
+    public static async Task<ApiStage> OpenAsync(string? hostsRoot = null, Func<SslStreamCertificateContext>? identity = null)
     {
         var root = Directory.CreateTempSubdirectory("api").FullName;
         var state = Directory.CreateDirectory(Path.Combine(root, "state"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
@@ -72,7 +76,13 @@ sealed class ApiStage : IAsyncDisposable
         var environment = new Projects.Environment(Projects.EnvironmentName.Parse("local"), Guid.Empty, EnvironmentType.Staging, Mode.Cooking, root, IsDefault: true);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, door =>
+        {
+            if (identity is not null)
+            {
+                door.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions { ServerCertificateContext = identity() }) });
+            }
+        }));
         var time = new ManualTime();
         var access = new AccessRoom(database, time);
         access.AddTo(builder.Services)
@@ -164,6 +174,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton(provider => new ServerBackups.ServerBackup(
                 root, state, database, provider.GetRequiredService<Standstill>(), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<ServerBackups.ServerBackup>.Instance))
             .AddSingleton<Wiring.WireStore>()
+            .AddSingleton(new Hosts.HostTrust(hostsRoot))
             .AddApi(new ThisHost(IPAddress.Loopback, "localhost", root, Enum.GetValues<EnvironmentType>()));
         var app = builder.Build();
         app.MapApi();
