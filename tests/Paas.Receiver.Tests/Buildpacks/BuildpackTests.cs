@@ -245,6 +245,43 @@ public sealed class BuildpackTests : IDisposable
     }
 
     [Fact]
+    public async Task A_tree_gives_its_build_variables_and_leaves_files_out_and_its_dotenv_is_read_by_nobody()
+    {
+        Pack("plain", "echo Plain", "echo \"variables: ${FROM_TOML-none} ${FROM_DOTENV-none}\"; ls");
+        Write("project.toml", "[_]\nschema-version = \"0.2\"\n[[io.buildpacks.build.env]]\nname = \"FROM_TOML\"\nvalue = \"given\"\n");
+        Write(".env", "FROM_DOTENV=secret\n");
+        Write(".slugignore", "# not for the release\n*.psd\n/drafts\n");
+        Write("logo.psd", "large");
+        Write("drafts/one", "1");
+
+        var log = (await BuildAsync()).Log;
+
+        Assert.Contains(log, line => line.EndsWith("variables: given none", StringComparison.Ordinal));
+        Assert.Contains(log, line => line.EndsWith("2 files and directories are left out (.slugignore)", StringComparison.Ordinal));
+        Assert.Contains(log, line => line.Contains("note: .env is part of the repository and is not read", StringComparison.Ordinal));
+        Assert.DoesNotContain(log, line => line.Contains("logo.psd", StringComparison.Ordinal) || line.Contains("drafts", StringComparison.Ordinal));
+        Assert.False(File.Exists(Path.Combine(draft.Directory, "logo.psd")));
+    }
+
+    [Fact]
+    public async Task A_build_that_takes_more_memory_than_it_may_is_ended_and_told_so()
+    {
+        limits = new CageLimits(Memory: 100_000_000, Cpus: null, Processes: 100);
+        Pack("hungry", "echo Hungry", "exec perl -e '$x = \"x\" x 300_000_000; sleep 1000'");
+        var probed = await Cage.ProbeAsync(Directory.CreateDirectory(Path.Combine(root, "probe")).FullName, limits);
+        if (probed.Findings.Single(finding => finding.What == "limits") is { IsGiven: false } missing)
+        {
+            Console.WriteLine($"not run: {missing.Detail}");
+            return;
+        }
+
+        var refusal = await Assert.ThrowsAsync<Refusal>(() => BuildAsync());
+
+        Assert.Contains("the buildpack hungry ended with exit code 137", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("the memory limit was reached", await File.ReadAllTextAsync(lastLog), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_cache_that_has_grown_too_large_loses_what_was_used_least_recently()
     {
         var cache = Directory.CreateDirectory(Path.Combine(project.Build, "cache")).FullName;
@@ -314,13 +351,15 @@ public sealed class BuildpackTests : IDisposable
     CageKind cageKind;
     CageKind? wanted;
     string? machine;
+    string lastLog = "";
+    CageLimits limits = CageLimits.None;
 
     async Task<(Built Built, IReadOnlyList<string> Log)> BuildAsync(bool rebuild = false, BuildNetwork network = BuildNetwork.Needed, params (string Name, string Value)[] configured)
     {
-        var cage = wanted is { } kind ? Cage.Of(kind) : await Cage.ProbeAsync(Directory.CreateDirectory(Path.Combine(root, "probe")).FullName);
+        var cage = wanted is { } kind ? Cage.Of(kind) : await Cage.ProbeAsync(Directory.CreateDirectory(Path.Combine(root, "probe")).FullName, limits);
         cageKind = cage.Kind;
         var builder = new DraftBuilder(cage, new BuildSettings { Root = Path.Combine(root, "srv"), Longest = TimeSpan.FromSeconds(60), Shelf = new BuildpackShelf([Path.Combine(root, "packs")]), Network = network, EnvironmentFile = machine });
-        var file = Path.Combine(root, $"{Guid.NewGuid():N}.log");
+        var file = lastLog = Path.Combine(root, $"{Guid.NewGuid():N}.log");
         using (var log = LogStream.Open(file))
         {
             var pillar = new Pillar(configured.ToDictionary(pair => pair.Name, pair => pair.Value), []);
