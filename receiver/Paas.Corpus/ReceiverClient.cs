@@ -13,6 +13,9 @@ sealed class ReceiverClient : IDisposable
     static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
 
+    /// <summary>So long, in all, somebody who asks too often is kept waiting before the request goes out again (429); who is to wait longer is told so.</summary>
+    static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(20);
+
     readonly HttpClient http;
     readonly Target target;
     readonly Surroundings surroundings;
@@ -39,7 +42,7 @@ sealed class ReceiverClient : IDisposable
         using var limit = TimeLimit(ct);
         return await Reached(async () =>
         {
-            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseContentRead, limit.Token);
+            using var answer = await SendAsync(() => new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseContentRead, limit.Token);
             return await answer.Content.ReadAsStringAsync(limit.Token);
         }, ct);
     }
@@ -68,7 +71,7 @@ sealed class ReceiverClient : IDisposable
         using var limit = TimeLimit(ct);
         var text = await Reached(async () =>
         {
-            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Put, path), HttpCompletionOption.ResponseContentRead, limit.Token);
+            using var answer = await SendAsync(() => new HttpRequestMessage(HttpMethod.Put, path), HttpCompletionOption.ResponseContentRead, limit.Token);
             return await answer.Content.ReadAsStringAsync(limit.Token);
         }, ct);
         return Read(text, answerType);
@@ -77,7 +80,7 @@ sealed class ReceiverClient : IDisposable
     /// <summary>Takes something away; returns when it is gone, however long that takes.</summary>
     public Task DeleteAsync(string path, CancellationToken ct) => Reached(async () =>
     {
-        using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Delete, path), HttpCompletionOption.ResponseContentRead, ct);
+        using var answer = await SendAsync(() => new HttpRequestMessage(HttpMethod.Delete, path), HttpCompletionOption.ResponseContentRead, ct);
         return 0;
     }, ct);
 
@@ -88,11 +91,7 @@ sealed class ReceiverClient : IDisposable
         using var limit = TimeLimit(ct);
         var text = await Reached(async () =>
         {
-            using var request = new HttpRequestMessage(method, path)
-            {
-                Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, orderType)) { Headers = { ContentType = new("application/json") } },
-            };
-            using var answer = await SendAsync(request, HttpCompletionOption.ResponseContentRead, limit.Token);
+            using var answer = await SendAsync(() => Ordering(method, path, order, orderType), HttpCompletionOption.ResponseContentRead, limit.Token);
             return await answer.Content.ReadAsStringAsync(limit.Token);
         }, ct);
         return text.Length == 0 ? null : Read(text, answerType);
@@ -172,7 +171,7 @@ sealed class ReceiverClient : IDisposable
     public async Task<int> PrintLinesAsync(string path, bool areApplications, CancellationToken ct) =>
         await Reached(async () =>
         {
-            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
+            using var answer = await SendAsync(() => new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
             using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(ct));
             var count = 0;
             for (; await NextLineAsync(reader, ct) is { } line; count++)
@@ -187,7 +186,7 @@ sealed class ReceiverClient : IDisposable
     public async Task PrintJsonLinesAsync(string path, CancellationToken ct) =>
         await Reached(async () =>
         {
-            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
+            using var answer = await SendAsync(() => new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
             using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(ct));
             while (await NextLineAsync(reader, ct) is { } line)
             {
@@ -201,7 +200,7 @@ sealed class ReceiverClient : IDisposable
     public async Task CopyAsync(string path, Stream output, CancellationToken ct) =>
         await Reached(async () =>
         {
-            using var answer = await SendAsync(new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
+            using var answer = await SendAsync(() => new HttpRequestMessage(HttpMethod.Get, path), HttpCompletionOption.ResponseHeadersRead, ct);
             await (await answer.Content.ReadAsStreamAsync(ct)).CopyToAsync(output, ct);
             await output.FlushAsync(ct);
             return 0;
@@ -212,11 +211,7 @@ sealed class ReceiverClient : IDisposable
         await Reached(async () =>
         {
             var printed = new Printed(surroundings);
-            using var request = new HttpRequestMessage(HttpMethod.Post, path)
-            {
-                Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, orderType)) { Headers = { ContentType = new("application/json") } },
-            };
-            using var answer = await SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+            using var answer = await SendAsync(() => Ordering(HttpMethod.Post, path, order, orderType), HttpCompletionOption.ResponseHeadersRead, ct);
             await using var frames = await answer.Content.ReadAsStreamAsync(ct);
             var head = new byte[5];
             while (await frames.ReadAtLeastAsync(head, head.Length, throwOnEndOfStream: false, ct) == head.Length)
@@ -243,11 +238,7 @@ sealed class ReceiverClient : IDisposable
     /// <summary>Asks for something that comes as a stream of bytes, and passes it on as it comes.</summary>
     public Task DownloadAsync(string path, ServerBackupOrder order, Stream to, CancellationToken ct) => Reached(async () =>
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, path)
-        {
-            Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, ContractJson.Default.ServerBackupOrder)) { Headers = { ContentType = new("application/json") } },
-        };
-        using var answer = await SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+        using var answer = await SendAsync(() => Ordering(HttpMethod.Post, path, order, ContractJson.Default.ServerBackupOrder), HttpCompletionOption.ResponseHeadersRead, ct);
         await using var bytes = await answer.Content.ReadAsStreamAsync(ct);
         await bytes.CopyToAsync(to, ct);
         await to.FlushAsync(ct);
@@ -260,14 +251,19 @@ sealed class ReceiverClient : IDisposable
     async IAsyncEnumerable<(string? Id, string Kind, string Data)> EventsAsync(
         string path, string? lastId, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path);
-        request.Headers.Accept.ParseAdd("text/event-stream");
-        if (lastId is not null)
+        HttpRequestMessage Following()
         {
-            request.Headers.TryAddWithoutValidation("Last-Event-ID", lastId);
+            var request = new HttpRequestMessage(HttpMethod.Get, path);
+            request.Headers.Accept.ParseAdd("text/event-stream");
+            if (lastId is not null)
+            {
+                request.Headers.TryAddWithoutValidation("Last-Event-ID", lastId);
+            }
+
+            return request;
         }
 
-        using var answer = await SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+        using var answer = await SendAsync(Following, HttpCompletionOption.ResponseHeadersRead, ct);
         using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(ct));
         var (id, kind, data) = ((string?)null, "", new StringBuilder());
         while (await NextLineAsync(reader, ct) is { } line)
@@ -304,31 +300,62 @@ sealed class ReceiverClient : IDisposable
 
     async Task<AcceptedWork> SendFileAsync(string path, FileStream file, byte[] digest, string key, CancellationToken ct)
     {
-        // Of its own for each try: content that is sent closes what it was read from.
-        await using var content = new FileStream(file.Name, FileMode.Open, FileAccess.Read);
-        using var request = new HttpRequestMessage(HttpMethod.Post, path)
-        {
-            Content = new StreamContent(content) { Headers = { ContentType = new("application/octet-stream"), ContentLength = content.Length } },
-        };
-        request.Headers.ExpectContinue = true; // who is not let in need not send it all
-        request.Headers.TryAddWithoutValidation("Idempotency-Key", key);
-        request.Content.Headers.TryAddWithoutValidation("Content-Digest", $"sha-256=:{Convert.ToBase64String(digest)}:");
-        using var answer = await SendAsync(request, HttpCompletionOption.ResponseContentRead, ct);
+        using var answer = await SendAsync(Sending, HttpCompletionOption.ResponseContentRead, ct);
         return Read(await answer.Content.ReadAsStringAsync(ct), ContractJson.Default.AcceptedWork);
+
+        HttpRequestMessage Sending()
+        {
+            // Of its own for each try: content that is sent closes what it was read from.
+            var content = new FileStream(file.Name, FileMode.Open, FileAccess.Read);
+            var request = new HttpRequestMessage(HttpMethod.Post, path)
+            {
+                Content = new StreamContent(content) { Headers = { ContentType = new("application/octet-stream"), ContentLength = content.Length } },
+            };
+            request.Headers.ExpectContinue = true; // who is not let in need not send it all
+            request.Headers.TryAddWithoutValidation("Idempotency-Key", key);
+            request.Content.Headers.TryAddWithoutValidation("Content-Digest", $"sha-256=:{Convert.ToBase64String(digest)}:");
+            return request;
+        }
     }
 
-    async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, HttpCompletionOption completion, CancellationToken ct)
+    static HttpRequestMessage Ordering<TOrder>(HttpMethod method, string path, TOrder order, JsonTypeInfo<TOrder> type) => new(method, path)
     {
-        var answer = await http.SendAsync(request, completion, ct);
-        if (answer.IsSuccessStatusCode)
-        {
-            return answer;
-        }
+        Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(order, type)) { Headers = { ContentType = new("application/json") } },
+    };
 
-        using (answer)
+    /// <summary>An answer that grants what was asked; what came too often goes out again when the receiver said, for it has been refused unread.</summary>
+    /// <param name="asking">Made anew for each try: a request can be sent once.</param>
+    async Task<HttpResponseMessage> SendAsync(Func<HttpRequestMessage> asking, HttpCompletionOption completion, CancellationToken ct)
+    {
+        for (var waited = TimeSpan.Zero; ;)
         {
-            throw Refused(answer.StatusCode, await DetailAsync(answer, ct));
+            using var request = asking();
+            var answer = await http.SendAsync(request, completion, ct);
+            if (answer.IsSuccessStatusCode)
+            {
+                return answer;
+            }
+
+            using (answer)
+            {
+                if (answer.StatusCode is not HttpStatusCode.TooManyRequests || PauseOf(answer) is not { } pause || waited + pause > LongestWait)
+                {
+                    throw Refused(answer.StatusCode, await DetailAsync(answer, ct));
+                }
+
+                await surroundings.Error.WriteLineAsync($"corpus: {target.Endpoint.Authority} is asked too often; again in {pause.TotalSeconds:0} s");
+                await Task.Delay(pause, surroundings.Time, ct);
+                waited += pause;
+            }
         }
+    }
+
+    /// <summary><c>Retry-After</c>, in whole seconds and never none; null where there is none to heed.</summary>
+    TimeSpan? PauseOf(HttpResponseMessage answer)
+    {
+        var asked = answer.Headers.RetryAfter;
+        var pause = asked?.Delta ?? asked?.Date - surroundings.Time.GetUtcNow();
+        return pause is { } given ? TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(given.TotalSeconds))) : null;
     }
 
     // The receiver's own words where the answer has any.

@@ -12,6 +12,8 @@ public sealed class FollowTests : IAsyncDisposable
 {
     readonly WebApplication server;
     readonly List<string?> asked = [];
+    readonly Queue<string?> refusals = [];
+    readonly InstantTime time = new();
     ExpectingWriter output = new("two");
     Func<HttpContext, int, Task> answer = (_, _) => Task.CompletedTask;
 
@@ -23,6 +25,14 @@ public sealed class FollowTests : IAsyncDisposable
         server = builder.Build();
         server.Run(context =>
         {
+            if (refusals.TryDequeue(out var retryAfter))
+            {
+                context.Response.StatusCode = 429;
+                context.Response.Headers.RetryAfter = retryAfter;
+                context.Response.ContentType = "application/problem+json";
+                return context.Response.WriteAsync("{\"title\":\"Too Many Requests\",\"detail\":\"slowly, please\"}");
+            }
+
             if (HttpMethods.IsPost(context.Request.Method))
             {
                 context.Response.StatusCode = 202;
@@ -112,6 +122,40 @@ public sealed class FollowTests : IAsyncDisposable
         Assert.Equal((1, "corpus: d1 goes on without you. To stop it: corpus cancel\n"), (code, error));
     }
 
+    [Fact]
+    public async Task Who_asks_too_often_waits_as_long_as_is_wanted_and_asks_again()
+    {
+        answer = async (context, _) => await context.Response.WriteAsync("event: outcome\ndata: {\"outcome\":\"live\",\"succeeded\":true}\n\n");
+        refusals.Enqueue("2");
+        refusals.Enqueue(DateTimeOffset.UtcNow.AddHours(-1).ToString("R"));
+        refusals.Enqueue("0");
+
+        var (code, _, error) = await RunAsync();
+
+        var host = server.Urls.Single()["http://".Length..];
+        Assert.Equal((0, $"corpus: {host} is asked too often; again in 2 s\ncorpus: {host} is asked too often; again in 1 s\ncorpus: {host} is asked too often; again in 1 s\n"), (code, error));
+        Assert.Equal([TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1)], time.Waits);
+    }
+
+    [Theory]
+    [InlineData(null, 0)]
+    [InlineData("soon", 0)]
+    [InlineData("21", 0)]
+    [InlineData("99999999999999999999", 0)]
+    [InlineData("7", 2)]
+    public async Task Who_would_have_to_wait_too_long_is_told_what_the_receiver_says(string? retryAfter, int waits)
+    {
+        for (var refusal = 0; refusal < 10; refusal++)
+        {
+            refusals.Enqueue(retryAfter);
+        }
+
+        var (code, _, error) = await RunAsync();
+
+        Assert.Equal((4, "corpus: slowly, please"), (code, error.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]));
+        Assert.Equal(waits, time.Waits.Count);
+    }
+
     async Task<(int Code, string Output, string Error)> RunAsync(TimeSpan? patience = null, CancellationToken ct = default)
     {
         if (server.Urls.Count == 0)
@@ -130,7 +174,20 @@ public sealed class FollowTests : IAsyncDisposable
             Home = "/nowhere",
             Variable = name => name == "PAAS_URL" ? server.Urls.Single() : null,
             Patience = patience ?? TimeSpan.FromSeconds(60),
+            Time = time,
         }, ct);
         return (code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>The clock of this machine, by which every wait is over at once and remembered.</summary>
+    sealed class InstantTime : TimeProvider
+    {
+        public List<TimeSpan> Waits { get; } = [];
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Waits.Add(dueTime);
+            return base.CreateTimer(callback, state, TimeSpan.Zero, period);
+        }
     }
 }
