@@ -59,6 +59,38 @@ public sealed class FaultsInOtherModes(ITestOutputHelper output)
         }
     }
 
+    [Fact]
+    public async Task A_fault_while_instances_change_over_one_by_one_leaves_all_of_the_old_or_all_of_the_new()
+    {
+        await using var receiver = await ReceiverProcess.StartAsync(new Dictionary<string, string> { ["PAAS_SETTLE"] = "0" });
+        var round = new FaultRound(receiver, output);
+        string[] steps = [Step.CrossOver, Step.Exclusive];
+        await round.MeetAsync(number => SeveralAsync($"fails-{number}"), FaultsOf("fail", steps));
+        await round.MeetAsync(number => SeveralAsync($"dies-{number}"), FaultsOf("kill", steps));
+        await round.MeetAsync(number => SeveralAsync($"back-{number}"), FaultsOf("kill", [nameof(StartExclusiveAgain), nameof(FillUpAgain)]), all: "fail:switch:after");
+        Assert.True(round.Failures.Count == 0, string.Join('\n', round.Failures));
+
+        async Task<Subject> SeveralAsync(string name)
+        {
+            var subject = await Subject.NewAsync(receiver, name, keepsData: false);
+            subject.Instances = 3;
+            await subject.Git.WriteAsync("manifest.yml", $$$"""
+                manifest: {format: 1}
+                application: {name: {{{name}}}}
+                paas: {strategy: crossover}
+                instances:
+                  - name: web
+                    quantity: 2
+                    runtime: {plugin: paasmaker.runtime.shell, version: 1, parameters: {launch_command: "/usr/bin/python3 app.py"}}
+                  - name: only
+                    runtime: {plugin: paasmaker.runtime.shell, version: 1, parameters: {launch_command: "/bin/sleep 1000"}}
+                    standalone: true
+                    exclusive: true
+                """);
+            return subject;
+        }
+    }
+
     [Theory]
     [InlineData("fail")]
     [InlineData("kill")]

@@ -56,9 +56,9 @@ sealed class Steps(Journal journal, ReleaseId id, LogStream log, CancellationTok
         var number = Begin(name, waysBack);
         Current = name;
         var watch = Stopwatch.StartNew();
-        Faults.At(name, "before");
+        Faults.At(name, "before", id.Value);
         var result = await Tracing.Traces.StepAsync(name, act);
-        Faults.At(name, "after");
+        Faults.At(name, "after", id.Value);
         lock (gate)
         {
             timings.Add((name, watch.Elapsed));
@@ -75,9 +75,9 @@ sealed class Steps(Journal journal, ReleaseId id, LogStream log, CancellationTok
         return Task.Run(async () =>
         {
             var watch = Stopwatch.StartNew();
-            Faults.At(name, "before");
+            Faults.At(name, "before", id.Value);
             var result = await Tracing.Traces.StepAsync(name, act);
-            Faults.At(name, "after");
+            Faults.At(name, "after", id.Value);
             journal.FinishStep(id, number);
             lock (gate)
             {

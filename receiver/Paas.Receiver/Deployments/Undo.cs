@@ -228,8 +228,8 @@ sealed record FillUpAgain(string Release) : Undo
 {
     public override async Task TakeBackAsync(WayBack way)
     {
-        // After a restart nothing of it runs yet: the recovery brings up the whole of it.
-        if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release && way.Fleet.Running(way.Project).Contains(release.Id))
+        // After a restart visitors wait until the recovery has brought up the whole of it: to meet it before would let them in to nobody.
+        if (way.Releases.Find(way.Project, ReleaseId.TryParse(Release)!) is { } release && way.Fleet.Running(way.Project).Contains(release.Id) && way.Visitors.Serving(way.Project) is not null)
         {
             await way.Launches.RescaleAsync(release);
             var verdict = await way.Fleet.HealthyAsync(way.Project, release.Id, CancellationToken.None);
@@ -295,7 +295,7 @@ sealed record TurnVisitorsBack(string? Old, string Next) : Undo
 
     public override async Task TakeBackAsync(WayBack way)
     {
-        if (Old is not null && way.Releases.Find(way.Project, ReleaseId.TryParse(Old)!) is { } old && way.Fleet.Running(way.Project).Contains(old.Id))
+        if (Old is not null && way.Releases.Find(way.Project, ReleaseId.TryParse(Old)!) is { } old && way.Fleet.Running(way.Project).Contains(old.Id) && way.Visitors.Serving(way.Project) is not null)
         {
             way.Visitors.Meet(old);
         }

@@ -29,11 +29,11 @@ sealed class UndoLog(Journal journal, ReleaseId id)
 
             try
             {
-                Faults.At("undo", "before");
-                Faults.At(wayBack.GetType().Name, "before");
+                Faults.At("undo", "before", id.Value);
+                Faults.At(wayBack.GetType().Name, "before", id.Value);
                 await wayBack.TakeBackAsync(way);
-                Faults.At(wayBack.GetType().Name, "after");
-                Faults.At("undo", "after");
+                Faults.At(wayBack.GetType().Name, "after", id.Value);
+                Faults.At("undo", "after", id.Value);
                 journal.Walked(id, number);
             }
             catch (Exception e)

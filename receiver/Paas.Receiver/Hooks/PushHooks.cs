@@ -77,9 +77,9 @@ sealed partial class PushHooks(
         _ = SettleAsync(open, deployment);
         await CopyAsync(deployment, answer, open.Ended);
         var code = await deployment.Live.WaitAsync(open.Ended) ? 0 : 1;
-        Faults.At("answer", "before");
+        Faults.At("answer", "before", deployment.Id);
         answer.End(code);
-        Faults.At("answer", "after");
+        Faults.At("answer", "after", deployment.Id);
     }
 
     /// <summary>A configuration that cannot be read never becomes the one that the next deployment needs.</summary>

@@ -108,6 +108,7 @@ sealed class ReceiverProcess : IAsyncDisposable
     /// <summary>Arms fault points in the receiver that runs (and in those started later without a fault of their own); null disarms them.</summary>
     public void Arm(string? faults)
     {
+        File.Delete(FaultFile + ".taken");
         if (faults is null)
         {
             File.Delete(FaultFile);
@@ -118,6 +119,10 @@ sealed class ReceiverProcess : IAsyncDisposable
         File.WriteAllText(FaultFile + ".new", faults);
         File.Move(FaultFile + ".new", FaultFile, overwrite: true);
     }
+
+    /// <summary>Which deployment met which of the armed <c>hold:…</c> and <c>once:…</c>.</summary>
+    public IReadOnlyDictionary<string, string> TakenFaults() => !File.Exists(FaultFile + ".taken") ? new Dictionary<string, string>()
+        : File.ReadLines(FaultFile + ".taken").Select(line => line.Split(' ')).ToDictionary(words => words[1], words => words[0]);
 
     /// <summary>SIGTERM to the receiver alone; returns its exit code. Applications go on.</summary>
     public async Task<int> StopAsync()

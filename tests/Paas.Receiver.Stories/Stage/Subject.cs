@@ -86,6 +86,25 @@ sealed class Subject : IAsyncDisposable
     /// <summary>Commits the application in this version, not yet pushed.</summary>
     public Task<string> CommitVersionAsync(int version) => Git.CommitFileAsync("VERSION", $"{version}\n");
 
+    /// <summary>So many instances the live release has, in all; null looks at no number.</summary>
+    public int? Instances { get; set; }
+
+    /// <summary>The ids of all its deployments, the newest first.</summary>
+    public IReadOnlyList<string> Deployments()
+    {
+        using var database = Database.OpenOrCreate(Path.Combine(Receiver.Root, "state", "receiver.db"));
+        return [.. database.Read<string>("SELECT id FROM deployments WHERE project = @Name ORDER BY id DESC", new { Name })];
+    }
+
+    /// <summary>For whom it matters that it stays as it is.</summary>
+    public void FillDataIfKept()
+    {
+        if (keepsData)
+        {
+            FillData();
+        }
+    }
+
     /// <summary>Files of several kinds, as applications have them.</summary>
     public void FillData()
     {
@@ -228,16 +247,21 @@ sealed class Subject : IAsyncDisposable
             Same("HTTP", $"200 hello version {moment.Version} release v{live?.Number}", $"{(int)status} {body.Split(" commit ")[0].TrimEnd()}");
         }
 
+        var checkout = Path.Combine(Directory, "project", "VERSION");
+        Same("working copy", moment.Commit is null ? "none" : $"{moment.Version}", File.Exists(checkout) ? (await File.ReadAllTextAsync(checkout)).Trim() : "none");
+        LookAtData(moment, wrong);
+        LookAtJournal(database, wrong);
+        if (wrong.Count > 0)
+        {
+            return (moment, wrong); // what costs most is looked at when all else is right
+        }
+
+        LookForLeftovers(releases, live, wrong);
         if (refFollows)
         {
             Same("ref", moment.Commit, await Git.RemoteRefAsync());
         }
 
-        var checkout = Path.Combine(Directory, "project", "VERSION");
-        Same("working copy", moment.Commit is null ? "none" : $"{moment.Version}", File.Exists(checkout) ? (await File.ReadAllTextAsync(checkout)).Trim() : "none");
-        LookAtData(moment, wrong);
-        LookAtJournal(database, wrong);
-        LookForLeftovers(releases, live, wrong);
         return (moment, wrong);
     }
 
@@ -286,13 +310,22 @@ sealed class Subject : IAsyncDisposable
 
         var state = Path.Combine(Receiver.Root, "state");
         wrong.AddRange(System.IO.Directory.EnumerateFileSystemEntries(Path.Combine(state, "pushes")).Select(path => $"pushes/{Path.GetFileName(path)}"));
-        var instances = Path.Combine(state, "instances");
+        var (instances, there) = (Path.Combine(state, "instances"), 0);
         foreach (var instance in System.IO.Directory.Exists(instances) ? System.IO.Directory.EnumerateDirectories(instances) : [])
         {
-            if (ControlFile.TryRead(instance) is { Of: var of } && of.Project.EndsWith("/" + Name, StringComparison.Ordinal) && of.Release != live?.Id)
+            if (ControlFile.TryRead(instance) is { Of: var of } && of.Project.EndsWith("/" + Name, StringComparison.Ordinal))
             {
-                wrong.Add($"instances/{Path.GetFileName(instance)} of {of.Release}");
+                there++;
+                if (of.Release != live?.Id)
+                {
+                    wrong.Add($"instances/{Path.GetFileName(instance)} of {of.Release}");
+                }
             }
+        }
+
+        if (Instances is { } wanted && live is not null && there != wanted)
+        {
+            wrong.Add($"{there} instances instead of {wanted}");
         }
 
         foreach (var (process, release) in Processes())
