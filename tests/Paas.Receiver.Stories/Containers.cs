@@ -232,12 +232,32 @@ public sealed class ContainerStories(ContainingReceiver shared) : IClassFixture<
         Assert.Equal($"{receiver.Project("based")}/run\n", output);
     }
 
+    [DockerFact]
+    public async Task A_supervisor_of_the_operators_watches_processes_and_is_not_asked_about_containers()
+    {
+        var refuses = Path.Combine(Places.NewScratch("supervisor"), "refuses");
+        await File.WriteAllTextAsync(refuses, "#!/bin/sh\necho nothing is started here\nexit 9\n");
+        File.SetUnixFileMode(refuses, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        await using var other = await ReceiverProcess.StartAsync(
+            new Dictionary<string, string> { ["DOCKER_HOST"] = shared.Docker.Address, ["PAAS_SUPERVISOR"] = refuses, ["PAAS_SETTLE"] = "0", ["PAAS_STOP_TIMEOUT"] = "3" });
+
+        await using var boxed = await WithSampleAsync("watched", other);
+        var push = await boxed.PushAsync();
+        Assert.True(push.Accepted, push.Text);
+        Assert.Equal("contained version 1 release v1\n", (await other.AskAsync("watched.localhost", "/cgi-bin/plain")).Body);
+
+        await using var process = await GitClient.NewAsync(other, "plain", "hello");
+        push = await process.PushAsync();
+        Assert.False(push.Accepted);
+        Assert.Contains(push.Remote, line => line.Contains($"the supervisor {refuses} ended with 9", StringComparison.Ordinal));
+    }
+
     /// <summary>What visitors have left ends behind the push.</summary>
     Task OneIsLeftAsync(string project) => Patience.UntilAsync(async () => (await ContainersAsync(project)).Count == 1, "one container is left");
 
-    async Task<GitClient> WithSampleAsync(string project)
+    async Task<GitClient> WithSampleAsync(string project, ReceiverProcess? at = null)
     {
-        var git = await GitClient.NewAsync(receiver, project, "contained");
+        var git = await GitClient.NewAsync(at ?? receiver, project, "contained");
         File.Copy("/bin/busybox", Path.Combine(git.Directory, "busybox"));
         await git.CommitAsync("Bring busybox");
         return git;
