@@ -37,8 +37,10 @@ sealed class ControlGroups
         Find(owner, File.Exists("/proc/self/mountinfo") ? File.ReadAllText("/proc/self/mountinfo") : "", out whyNot);
 
     /// <param name="mountInfo">As in <c>/proc/self/mountinfo</c>.</param>
-    internal static ControlGroups? Find(string owner, string mountInfo, out string? whyNot)
+    /// <param name="controllers">Those that are wanted, where they are not the usual ones.</param>
+    internal static ControlGroups? Find(string owner, string mountInfo, out string? whyNot, IReadOnlyList<string>? controllers = null)
     {
+        controllers ??= Controllers;
         var reasons = new List<string>();
         var first = new Dictionary<string, string>();
         foreach (var line in mountInfo.Split('\n'))
@@ -50,7 +52,7 @@ sealed class ControlGroups
                 continue;
             }
 
-            if (type == "cgroup2" && Unified(fields[4], owner, reasons) is { } unified)
+            if (type == "cgroup2" && Unified(fields[4], owner, controllers, reasons) is { } unified)
             {
                 whyNot = null;
                 return unified;
@@ -58,7 +60,7 @@ sealed class ControlGroups
 
             if (type == "cgroup")
             {
-                foreach (var controller in options.Split(',').Intersect(Controllers))
+                foreach (var controller in options.Split(',').Intersect(controllers))
                 {
                     Try(reasons, () => first[controller] = OursIn(fields[4], owner));
                 }
@@ -79,11 +81,11 @@ sealed class ControlGroups
 
     static string PrefixOf(string owner) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(owner)))[..8] + "-";
 
-    static ControlGroups? Unified(string root, string owner, List<string> reasons)
+    static ControlGroups? Unified(string root, string owner, IReadOnlyList<string> controllers, List<string> reasons)
     {
         var list = Path.Combine(root, "cgroup.controllers");
         var offered = File.Exists(list) ? File.ReadAllText(list).Split(' ', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : [];
-        var wanted = Controllers.Intersect(offered).ToList();
+        var wanted = controllers.Intersect(offered).ToList();
         if (wanted.Count == 0)
         {
             return null;
