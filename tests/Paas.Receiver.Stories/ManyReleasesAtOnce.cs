@@ -77,24 +77,15 @@ public sealed class ManyReleasesAtOnce(SharedReceiver shared) : IClassFixture<Sh
     {
         await using var git = await HelloAsync("exclusive", versions: 0);
         await git.WriteAsync("worker.sh", Worker);
-        await git.WriteAsync("manifest.yml", """
-            manifest: {format: 1}
-            application: {name: exclusive}
-            paas: {strategy: crossover}
-            instances:
-              - name: web
-                runtime: {plugin: paasmaker.runtime.shell, version: 1, parameters: {launch_command: "/usr/bin/python3 app.py"}}
-              - name: worker
-                runtime: {plugin: paasmaker.runtime.shell, version: 1, parameters: {launch_command: "/bin/sh worker.sh"}}
-                standalone: true
-                exclusive: true
-            """);
+        await git.WriteAsync("manifest.yml", ManifestWith("formerly"));
         await git.CommitAsync("One worker at a time");
         Assert.True((await git.PushAsync()).Accepted);
+        await git.WriteAsync("manifest.yml", ManifestWith("nowadays"));
         await git.CommitFileAsync("VERSION", "2\n");
         var second = await git.PushAsync();
         Assert.True(second.Accepted, second.Text);
         Assert.Equal(["v1 begins", "v1 ends", "v2 begins"], await WorkAsync(3));
+        Assert.Equal(["v2 nowadays", "v2 web", "v2 worker"], (await StatusAsync("exclusive")).Instances.Select(instance => $"v{instance.Release} {instance.Type}").Order()); // all of them, AMB-18 and AMB-19
 
         await git.CommitFileAsync("broken", "");
         var third = await git.PushAsync();
@@ -111,6 +102,23 @@ public sealed class ManyReleasesAtOnce(SharedReceiver shared) : IClassFixture<Sh
         await DoAsync("current", "exclusive", "v1");
         Assert.Equal(["v2 ends", "v1 begins"], (await WorkAsync(work.Count + 2)).TakeLast(2));
         Assert.DoesNotContain((await StatusAsync("exclusive")).Instances, instance => instance is { Type: "worker", Release: 2 });
+
+        static string ManifestWith(string another) => $$"""
+            manifest: {format: 1}
+            application: {name: exclusive}
+            paas: {strategy: crossover}
+            instances:
+              - name: web
+                runtime: {plugin: paasmaker.runtime.shell, version: 1, parameters: {launch_command: "/usr/bin/python3 app.py"} }
+              - name: worker
+                runtime: {plugin: paasmaker.runtime.shell, version: 1, parameters: {launch_command: "/bin/sh worker.sh"} }
+                standalone: true
+                exclusive: true
+              - name: {{another}}
+                runtime: {plugin: paasmaker.runtime.shell, version: 1, parameters: {launch_command: "/bin/sleep 1000"} }
+                standalone: true
+                exclusive: true
+            """;
 
         async Task<List<string>> WorkAsync(int lines)
         {

@@ -165,6 +165,29 @@ public class HeaderRulesTests
     }
 
     [Fact]
+    public async Task An_address_longer_than_addresses_are_is_414_and_one_near_the_limit_passes_whole()
+    {
+        await using var house = await RoutingHouse.OpenAsync();
+        house.Router.Assign("k", ["k.test"], [house.Answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").Backend]);
+
+        Assert.StartsWith("HTTP/1.1 414 ", await house.TellAsync($"GET /{new string('a', 8200)} HTTP/1.1\r\nHost: k.test\r\n\r\n"), StringComparison.Ordinal);
+        Assert.StartsWith($"GET /{new string('a', 8000)}?b HTTP/1.1\r\n", await SeenAsync($"GET /{new string('a', 8000)}?b HTTP/1.1\r\nHost: k.test\r\n"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("GET / HTTP/1.1\r\nHost: k.te")]
+    [InlineData("GET / HTTP/1.1\r\nHost: k.test\r\nX: 1\r\n")]
+    public async Task A_head_that_does_not_come_to_its_end_is_408_and_reaches_nobody(string head)
+    {
+        await using var house = await RoutingHouse.OpenAsync(kestrel: server => server.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(1));
+        var raw = house.Answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        house.Router.Assign("k", ["k.test"], [raw.Backend]);
+
+        Assert.StartsWith("HTTP/1.1 408 ", await house.TellAsync(head), StringComparison.Ordinal);
+        Assert.Equal(0, raw.Connections);
+    }
+
+    [Fact]
     public async Task A_head_near_the_limit_passes_whole()
     {
         var seen = await SeenAsync("GET / HTTP/1.1\r\nHost: k.test\r\n" + string.Concat(Enumerable.Range(0, 90).Select(i => $"X-{i}: {new string('x', 300)}\r\n")));
@@ -256,6 +279,7 @@ public class HeaderRulesTests
     [InlineData("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", 204)]
     [InlineData("HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 500\r\n\r\n", 304)]
     [InlineData("HTTP/1.1 301 Moved Permanently\r\nLocation: http://127.0.0.1/x\r\nContent-Length: 0\r\n\r\n", 301)]
+    [InlineData("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 1-2/5\r\nContent-Length: 2\r\n\r\nel", 206)]
     [InlineData("HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */5\r\nContent-Length: 0\r\n\r\n", 416)]
     [InlineData("HTTP/1.1 599 Own\r\nContent-Length: 0\r\n\r\n", 599)]
     public async Task Every_status_passes_and_the_connection_goes_on(string answer, int status)

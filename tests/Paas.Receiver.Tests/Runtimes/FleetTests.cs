@@ -493,6 +493,25 @@ public class FleetTests
     }
 
     [Fact]
+    public async Task Whoever_tells_a_supervisor_to_end_it_gets_the_code_that_the_application_chose()
+    {
+        await using var yard = await Yard.NewAsync();
+        var fleet = yard.NewFleet();
+        var ended = new TaskCompletionSource<LostInstance>(TaskCreationOptions.RunContinuationsAsynchronously);
+        fleet.Lost += lost => ended.TrySetResult(lost);
+        var launch = yard.NewLaunchOf([new("worker", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.02; done", 1, Web: false)]);
+        await fleet.StartAsync(launch, default);
+        await Yard.UntilAsync(() => fleet.LastLines(launch.Project, launch.Release, "worker", 5).SequenceEqual(["ready"]), "its trap");
+        var id = fleet.Status(launch.Project, launch.Release)[0].Id;
+
+        PosixSignals.Send(int.Parse(await File.ReadAllTextAsync(Path.Combine(yard.Settings.Instances, id, $"{id}.pid"))), PosixSignals.Terminate);
+
+        var lost = await ended.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal((id, 9), (lost.Instance, lost.Verdict.ExitCode));
+        await fleet.StopAsync(launch.Project, launch.Release);
+    }
+
+    [Fact]
     public async Task A_key_opens_once_and_only_its_own_instance()
     {
         await using var yard = await Yard.NewAsync();
