@@ -136,7 +136,8 @@ services.AddSingleton(new RegistryAddress($"{(System.Net.IPAddress.Any.Equals(op
 services.AddSingleton<ImagePuller>();
 services.AddSingleton<ImageBuilder>();
 services.AddSingleton<ImageBundler>();
-services.AddSingleton(provider => new RegistryServer(options.State, options.Registry, TimeProvider.System, provider.GetRequiredService<ILogger<RegistryServer>>()));
+services.AddSingleton(provider => new RegistryServer(options.State, options.Registry, TimeProvider.System, provider.GetRequiredService<ILogger<RegistryServer>>(),
+    repository => provider.GetRequiredService<ProjectStore>().Find(repository) is { } project ? ImageBuilder.NamedBy(project) : new HashSet<string>()));
 services.AddSingleton(new FleetSettings { Root = options.Root, State = options.State, Hooks = options.HooksDirectory, ReportPort = () => options.Listen.Port, DaemonUser = () => users.OfDaemon("paas-web"), Supervisor = options.Supervisor });
 services.AddSingleton<Fleet>();
 services.AddSingleton(provider => CertificateStore.Open(
@@ -198,7 +199,8 @@ services.AddSingleton(provider => new Housekeeping(
     provider.GetRequiredService<Journal>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<Formations>(), provider.GetRequiredService<Fleet>(),
     provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<GitProgram>(), provider.GetRequiredService<ImageBuilder>(), options.KeepReleases, options.KeepSize * 1_000_000L));
 services.AddSingleton(provider => new Space(
-    provider.GetRequiredService<Database>(), provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), TimeProvider.System, options.Quota));
+    provider.GetRequiredService<Database>(), provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(),
+    provider.GetRequiredService<RegistryServer>(), TimeProvider.System, options.Quota));
 services.AddSingleton<WayForward>();
 services.AddSingleton<Announcing>();
 services.AddHostedService<SpaceWatch>();

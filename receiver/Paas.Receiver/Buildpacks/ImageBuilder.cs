@@ -110,6 +110,28 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller pull
         return container;
     }
 
+    /// <summary>Digests (hexadecimal) of images of the project's own that its releases name; null when one cannot be read.</summary>
+    public static IReadOnlySet<string>? NamedBy(Project project)
+    {
+        const string By = "@sha256:";
+        var digests = new HashSet<string>();
+        foreach (var tree in Directory.Exists(project.Deploy) ? Directory.GetDirectories(project.Deploy) : [])
+        {
+            try
+            {
+                var wanted = Wanted(tree, ManifestReader.Find(tree));
+                digests.UnionWith(((string?[])[wanted.Image, wanted.Base]).OfType<string>().Where(name => name.Contains(By, StringComparison.Ordinal)).Select(name => name[(name.IndexOf(By, StringComparison.Ordinal) + By.Length)..]));
+            }
+            catch (Exception e) when (e is Refusal or IOException)
+            {
+                // Whatever it means to say stays.
+                return null;
+            }
+        }
+
+        return digests;
+    }
+
     /// <summary>What a draft's own steps may have written there is not theirs to say: an image is only ever one that was just built for it.</summary>
     public static void RefuseForged(Draft draft)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Paas.Receiver.ImageStore;
 using Paas.Receiver.Logs;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
@@ -28,7 +29,7 @@ sealed record SpaceCount(long Used, int QuotaGigabytes, DateTimeOffset At);
 /// </summary>
 /// <param name="defaultQuota"><c>PAAS_QUOTA</c>, gigabytes; null is no limit.</param>
 /// <param name="gigabyte">Its bytes; tests have smaller ones.</param>
-sealed class Space(Database database, ProjectStore projects, ReleaseStore releases, DeploymentLogs logs, TimeProvider time, int? defaultQuota, long gigabyte = 1_000_000_000)
+sealed class Space(Database database, ProjectStore projects, ReleaseStore releases, DeploymentLogs logs, RegistryServer registry, TimeProvider time, int? defaultQuota, long gigabyte = 1_000_000_000)
 {
     /// <summary>Of its quota, in percent: where a project is told of. Told again only once it was this much below.</summary>
     static readonly int[] Levels = [100, Near];
@@ -91,7 +92,7 @@ sealed class Space(Database database, ProjectStore projects, ReleaseStore releas
             ("backups and what failed", project.Archives), ("build caches", Path.Combine(project.Build, "cache")), ("drafts", project.Build), ("repositories", Path.Combine(project.Directory, "git")),
             ("pillar", project.PillarCheckout), ("logs of deployments", logs.DirectoryOf(project)),
         ];
-        var parts = places.Select(place => (place.Name, Taken: usage.Add(place.Directory))).ToList().Select(place => new SpacePart(place.Name, place.Taken.Bytes, place.Taken.Files));
+        var parts = places.Select(place => (place.Name, Taken: usage.Add(place.Directory))).ToList().Append((Name: "images", Taken: registry.TakenBy(project))).Select(place => new SpacePart(place.Name, place.Taken.Bytes, place.Taken.Files));
         var report = new SpaceReport([.. parts], QuotaOf(project));
         if (report.QuotaGigabytes is { } quota)
         {
@@ -172,6 +173,32 @@ sealed class Space(Database database, ProjectStore projects, ReleaseStore releas
         {
             log.Trouble($"{project} takes {Readable(report.Used)} of {quota} GB, and it cannot be enlarged: {WhyNotEnlarge(project, quota + Projects.Environment.QuotaStep)}");
         }
+    }
+
+    /// <summary>
+    /// Before a part of an image is taken in: bytes that may still come, after the project was given 5 GB more as often as they do not fit and its environment allows; null is no limit.
+    /// </summary>
+    /// <exception cref="Refusal">They do not fit.</exception>
+    public long? RoomFor(Project project, long bytes)
+    {
+        if (QuotaOf(project) is not { } quota)
+        {
+            return null;
+        }
+
+        var used = Measure(project).Used;
+        while (used + bytes > quota * gigabyte)
+        {
+            if (WhyNotEnlarge(project, quota + Projects.Environment.QuotaStep) is { } why)
+            {
+                throw new Refusal($"{project} takes {Readable(used)} of {quota} GB, and this would not fit: {why}");
+            }
+
+            quota += Projects.Environment.QuotaStep;
+            database.Write("INSERT OR REPLACE INTO project_space (environment, project, quota_gigabytes) VALUES (@Environment, @Project, @quota)", Of(project, quota));
+        }
+
+        return quota * gigabyte - used;
     }
 
     // A19: less than a tenth, or than two releases.

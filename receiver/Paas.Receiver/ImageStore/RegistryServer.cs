@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text.Json;
@@ -22,26 +23,45 @@ sealed partial class RegistryServer : IAsyncDisposable
     static readonly TimeSpan StartTime = TimeSpan.FromSeconds(20);
     static readonly TimeSpan StopTime = TimeSpan.FromSeconds(10);
 
+    /// <summary>Nobody asks for anything so long before it is cleaned up, so that many deletions cost one cleaning.</summary>
+    static readonly TimeSpan Quiet = TimeSpan.FromSeconds(1);
+
+    /// <summary>Who began to push and has not been heard of for so long has given up.</summary>
+    static readonly TimeSpan LongestSilence = TimeSpan.FromMinutes(10);
+
+    /// <summary>Who has asked what a tag leads to may fetch it by its digest for so long, whatever is pushed meanwhile.</summary>
+    static readonly TimeSpan FormerStays = TimeSpan.FromHours(1);
+
+    readonly ConcurrentDictionary<string, long> pushing = new();
     readonly string directory;
     readonly Uri? upstream;
     readonly TimeProvider time;
     readonly ILogger logger;
     readonly HttpClient http;
+    readonly RegistryFiles files;
+    readonly Func<string, IReadOnlySet<string>?> needed;
+    readonly ITimer quiet;
     readonly SemaphoreSlim turn = new(1, 1);
     ChildProcess? child;
     Task reading = Task.CompletedTask;
     int inside;
     volatile bool isCleaningDue;
+    volatile bool isFormerKept;
     volatile bool isClosed;
 
     /// <param name="state">The receiver's own directory; ours is <c>registry</c> in it.</param>
     /// <param name="upstream">A registry that only the receiver reaches; null starts one.</param>
-    public RegistryServer(string state, Uri? upstream, TimeProvider time, ILogger<RegistryServer> logger)
+    /// <param name="needed">Digests (hexadecimal) that kept releases of a repository's project name, whether a tag leads to them or not; null when that cannot be said.</param>
+    public RegistryServer(string state, Uri? upstream, TimeProvider time, ILogger<RegistryServer> logger, Func<string, IReadOnlySet<string>?>? needed = null)
     {
         directory = Path.Combine(state, "registry");
         this.upstream = upstream;
         this.time = time;
         this.logger = logger;
+        this.needed = needed ?? (_ => new HashSet<string>());
+        files = new RegistryFiles(Data);
+        isCleaningDue = File.Exists(DueFile);
+        quiet = time.CreateTimer(_ => _ = CleanAsync(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         http = new HttpClient(new SocketsHttpHandler { ConnectCallback = upstream is null ? ConnectAsync : null, UseProxy = false, UseCookies = false, AllowAutoRedirect = false, PooledConnectionIdleTimeout = TimeSpan.FromSeconds(5) })
         {
             BaseAddress = upstream ?? new Uri("http://registry/"),
@@ -55,6 +75,9 @@ sealed partial class RegistryServer : IAsyncDisposable
         : Socket.Length > LongestSocket ? $"This receiver keeps no images: {Socket} is longer than {LongestSocket} characters."
         : "This receiver keeps no images: docker-registry is not installed.";
 
+    /// <summary>False where what is pushed takes no room of this machine's.</summary>
+    public bool KeepsHere => upstream is null;
+
     string Configuration => Path.Combine(directory, "config.yml");
 
     string Socket => Path.Combine(directory, "socket");
@@ -62,6 +85,9 @@ sealed partial class RegistryServer : IAsyncDisposable
     string PidFile => Path.Combine(directory, "pid");
 
     string Data => Path.Combine(directory, "data");
+
+    /// <summary>Something may be there that no image needs; a receiver that was killed before it saw to it finds this.</summary>
+    string DueFile => Path.Combine(directory, "cleaning-is-due");
 
     public static string RepositoryOf(Project project) => project.Key;
 
@@ -88,7 +114,7 @@ sealed partial class RegistryServer : IAsyncDisposable
         {
             if (Interlocked.Decrement(ref inside) == 0 && isCleaningDue)
             {
-                _ = CleanAsync();
+                Wake(Quiet);
             }
         }
     }
@@ -108,27 +134,64 @@ sealed partial class RegistryServer : IAsyncDisposable
         },
         ct);
 
-    /// <summary>All images of a project go; their bytes follow when nobody is pushing.</summary>
-    public void Forget(Project project)
+    /// <summary>Bytes on this machine's disk that a project's images take; what several projects share counts for each. Nothing where the registry is not ours.</summary>
+    public (long Bytes, long Files) TakenBy(Project project) => upstream is null ? files.TakenBy(RepositoryOf(project)) : (0, 0);
+
+    /// <summary>Somebody brings parts of an image: until all of it is there, or nothing is heard for minutes, nothing is cleaned up.</summary>
+    public void Begun(Project project) => pushing[RepositoryOf(project)] = time.GetTimestamp();
+
+    /// <summary>An image has arrived. What its tag led to until now is needed no longer.</summary>
+    public void Arrived(Project project, string tag)
     {
+        pushing.TryRemove(RepositoryOf(project), out _);
+        if (upstream is null && files.HasFormer(RepositoryOf(project), tag))
+        {
+            CleanLater();
+        }
+    }
+
+    /// <summary>What was begun will not be finished.</summary>
+    public void Abandoned(Project project)
+    {
+        pushing.TryRemove(RepositoryOf(project), out _);
+        CleanLater();
+    }
+
+    /// <summary>What no image needs any more goes when nobody is pushing; the next start of the receiver remembers.</summary>
+    public void CleanLater()
+    {
+        if (upstream is null && Directory.Exists(Data))
+        {
+            AtomicFile.Write(DueFile, "");
+            isCleaningDue = true;
+            Wake(Quiet);
+        }
+    }
+
+    /// <summary>All images of a project go; their bytes follow when nobody is pushing.</summary>
+    public void Forget(Project project) => _ = ForgottenAsync(project);
+
+    /// <summary>The same, to wait for: a registry that is not ours has to be asked.</summary>
+    public Task ForgottenAsync(Project project)
+    {
+        pushing.TryRemove(RepositoryOf(project), out _);
         if (upstream is not null)
         {
-            _ = DeleteManifestsAsync(project);
-            return;
+            return DeleteManifestsAsync(project);
         }
 
-        var kept = Path.Combine(Data, "docker", "registry", "v2", "repositories", RepositoryOf(project));
-        if (Directory.Exists(kept))
+        if (files.Remove(RepositoryOf(project)))
         {
-            DirectoryHandle.Delete(kept);
-            isCleaningDue = true;
-            _ = CleanAsync();
+            CleanLater();
         }
+
+        return Task.CompletedTask;
     }
 
     public async ValueTask DisposeAsync()
     {
         isClosed = true;
+        await quiet.DisposeAsync();
         await turn.WaitAsync();
         try
         {
@@ -169,24 +232,49 @@ sealed partial class RegistryServer : IAsyncDisposable
         }
     }
 
+    void Wake(TimeSpan after)
+    {
+        if (!isClosed)
+        {
+            quiet.Change(after, Timeout.InfiniteTimeSpan);
+        }
+    }
+
     /// <summary>Takes what no image needs any more off the disk; the registry must not run meanwhile, and is started again by who asks next.</summary>
     async Task CleanAsync()
     {
         await turn.WaitAsync();
         try
         {
+            isCleaningDue |= isFormerKept;
             if (!isCleaningDue || Volatile.Read(ref inside) > 0 || isClosed)
             {
-                return; // whoever leaves last does it
+                return; // whoever leaves last wakes it again
+            }
+
+            if (StillPushing() is { } left)
+            {
+                Wake(left);
+                return;
             }
 
             isCleaningDue = false;
             await StopAsync();
             Prepare();
-            var (code, said) = await RunAsync("garbage-collect", "--delete-untagged", Configuration);
+            await EndLeftoverAsync();
+            isFormerKept = files.Prune(needed, (time.GetUtcNow() - FormerStays).UtcDateTime);
+            var (code, said) = await CollectAsync();
             if (code != 0)
             {
                 Log.NotCleaned(logger, said);
+            }
+            else if (isFormerKept)
+            {
+                Wake(FormerStays);
+            }
+            else
+            {
+                File.Delete(DueFile);
             }
         }
         catch (Exception e) when (e is IOException or System.ComponentModel.Win32Exception or UnauthorizedAccessException)
@@ -198,6 +286,26 @@ sealed partial class RegistryServer : IAsyncDisposable
         {
             turn.Release();
         }
+    }
+
+    /// <summary>How long somebody may still be in the middle of a push; null when nobody is.</summary>
+    TimeSpan? StillPushing()
+    {
+        TimeSpan? longest = null;
+        foreach (var (repository, last) in pushing)
+        {
+            var left = LongestSilence - time.GetElapsedTime(last);
+            if (left <= TimeSpan.Zero)
+            {
+                pushing.TryRemove(KeyValuePair.Create(repository, last));
+            }
+            else if (longest is null || left > longest)
+            {
+                longest = left;
+            }
+        }
+
+        return longest;
     }
 
     async Task StartAsync(CancellationToken ct)
@@ -291,12 +399,15 @@ sealed partial class RegistryServer : IAsyncDisposable
 
     bool IsOurs(int process) => CommandLines.Names(process, Configuration);
 
-    static async Task<(int Code, string Said)> RunAsync(params string[] arguments)
+    async Task<(int Code, string Said)> CollectAsync()
     {
-        await using var cleaning = new Command("nice", ["-n", "10", Found()!, .. arguments]).Start();
-        cleaning.Input.Close();
-        var (output, error) = (cleaning.ReadAllAsync(cleaning.Output), cleaning.ReadAllAsync(cleaning.Error));
-        var code = await cleaning.WaitAsync(CancellationToken.None);
+        await using var collecting = new Command("nice", "-n", "10", Found()!, "garbage-collect", Configuration).Start();
+        collecting.Input.Close();
+
+        // Should the receiver be killed meanwhile, the next one must not serve beside it.
+        AtomicFile.Write(PidFile, $"{collecting.Id}\n");
+        var (output, error) = (collecting.ReadAllAsync(collecting.Output), collecting.ReadAllAsync(collecting.Error));
+        var code = await collecting.WaitAsync(CancellationToken.None);
         await output;
         return (code, (await error).Trim());
     }

@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Paas.Receiver.Access;
+using Paas.Receiver.Deployments;
 using Paas.Receiver.ImageStore;
 using Paas.Receiver.Projects;
 
@@ -20,7 +21,7 @@ sealed class RegistryException(int status, string code, string message) : Except
 /// <c>&lt;env&gt;-&lt;project&gt;</c> or <c>&lt;env&gt;/&lt;project&gt;</c>; who may fetch its code may pull its images, who may deploy it may push them.
 /// </summary>
 sealed partial class RegistryDoor(
-    RegistryServer server, RegistryCredentials credentials, Gatekeeper gatekeeper, RepositoryGate gate, ProjectStore projects, Proxies proxies, AuditLog audit, ILogger<RegistryDoor> logger)
+    RegistryServer server, RegistryCredentials credentials, Gatekeeper gatekeeper, RepositoryGate gate, ProjectStore projects, Space space, Proxies proxies, AuditLog audit, ILogger<RegistryDoor> logger)
 {
     static readonly string[] Asked = ["Accept", "Range", "If-None-Match", "If-Match"];
     static readonly string[] AskedOfBody = ["Content-Type", "Content-Length", "Content-Range"];
@@ -103,20 +104,62 @@ sealed partial class RegistryDoor(
         // A mount from another repository is answered like a plain upload: what is in that one is not this visitor's to name.
         var query = HttpMethods.IsPost(request.Method) ? "" : request.QueryString.Value;
         var repository = RegistryServer.RepositoryOf(project);
+        var isBlob = rest.StartsWith("blobs/", StringComparison.Ordinal);
+        var brings = isBlob && !isPull && !HttpMethods.IsDelete(request.Method);
+        if (brings || isBlob && HttpMethods.IsHead(request.Method))
+        {
+            // Who pushes asks first what is there already, and relies on it.
+            server.Begun(project);
+        }
+
         using var asking = new HttpRequestMessage(new HttpMethod(request.Method), $"v2/{repository}/{rest}{query}");
-        Fill(asking, request);
-        await server.AskAsync(
+        Fill(asking, request, brings && server.KeepsHere ? RoomFor(project, request.ContentLength ?? 1) : null);
+        var status = await server.AskAsync(
             async http =>
             {
                 using var answer = await http.SendAsync(asking, HttpCompletionOption.ResponseHeadersRead, context.RequestAborted);
                 await AnswerAsync(context, answer, $"/v2/{repository}/", $"/v2/{asked}/");
-                return answer.StatusCode;
+                return (int)answer.StatusCode;
             },
             context.RequestAborted);
+        Note(project, request.Method, rest, status);
         if (HttpMethods.IsPut(request.Method) && rest.StartsWith("manifests/", StringComparison.Ordinal) || HttpMethods.IsDelete(request.Method))
         {
             audit.Add(new AuditEntry(
                 visitor.Name, visitor.Credential, ClientOf(context).ToString(), $"registry {request.Method}", $"{project.Key} {rest}", context.Response.StatusCode.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+        }
+    }
+
+    /// <summary>Bytes that may still come for a project; null is no limit.</summary>
+    /// <exception cref="RegistryException">These do not fit.</exception>
+    long? RoomFor(Project project, long bytes)
+    {
+        try
+        {
+            return space.RoomFor(project, bytes);
+        }
+        catch (Refusal refusal)
+        {
+            server.Abandoned(project);
+            throw new RegistryException(StatusCodes.Status403Forbidden, "DENIED", refusal.Message);
+        }
+    }
+
+    /// <summary>A part of an image that has come is followed by others, up to the tag; what was replaced or deleted need not be kept.</summary>
+    void Note(Project project, string method, string rest, int status)
+    {
+        if (status is >= 300)
+        {
+            return;
+        }
+
+        if (HttpMethods.IsDelete(method))
+        {
+            server.CleanLater();
+        }
+        else if (HttpMethods.IsPut(method) && rest.StartsWith("manifests/", StringComparison.Ordinal) && rest["manifests/".Length..] is var tag && !tag.Contains(':', StringComparison.Ordinal))
+        {
+            server.Arrived(project, tag);
         }
     }
 
@@ -143,7 +186,7 @@ sealed partial class RegistryDoor(
         RegistryException Missing() => new(StatusCodes.Status404NotFound, "NAME_UNKNOWN", $"There is no project {name}, or it is not yours to see.");
     }
 
-    static void Fill(HttpRequestMessage asking, HttpRequest request)
+    static void Fill(HttpRequestMessage asking, HttpRequest request, long? room)
     {
         foreach (var name in Asked)
         {
@@ -155,7 +198,7 @@ sealed partial class RegistryDoor(
 
         if (request.ContentLength is > 0 || request.Headers.TransferEncoding.Count > 0)
         {
-            asking.Content = new StreamContent(request.Body);
+            asking.Content = new StreamContent(room is { } bytes ? new UpToStream(request.Body, bytes) : request.Body);
             foreach (var name in AskedOfBody)
             {
                 if (request.Headers.TryGetValue(name, out var values))

@@ -155,7 +155,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<IReadOnlyList<Notifications.INotificationChannel>>([])
             .AddSingleton<Notifications.Outbox>()
             .AddSingleton<Announcing>()
-            .AddSingleton(provider => new Space(database, provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), TimeProvider.System, null))
+            .AddSingleton(provider => new Space(database, provider.GetRequiredService<ProjectStore>(), provider.GetRequiredService<ReleaseStore>(), provider.GetRequiredService<DeploymentLogs>(), provider.GetRequiredService<ImageStore.RegistryServer>(), TimeProvider.System, null))
             .AddSingleton<Deployer>()
             .AddSingleton<Standstill>()
             .AddSingleton<DeploymentQueue>()

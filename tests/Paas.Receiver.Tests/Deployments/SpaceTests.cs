@@ -15,6 +15,7 @@ public sealed class SpaceTests : IDisposable
     readonly Database database;
     readonly ProjectStore projects;
     readonly ReleaseStore releases;
+    readonly ImageStore.RegistryServer registry;
     readonly LogStream log;
     readonly Project project;
 
@@ -25,6 +26,7 @@ public sealed class SpaceTests : IDisposable
         projects = ProjectStore.Open(database, new Projects.Environment(EnvironmentName.Parse("local"), Guid.Empty, EnvironmentType.Staging, Mode.Cooking, root, IsDefault: true), TimeProvider.System);
         releases = new ReleaseStore(database, TimeProvider.System);
         project = projects.FindOrCreate(null, ProjectName.Parse("hello"));
+        registry = new ImageStore.RegistryServer(Path.Combine(root, "state"), null, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<ImageStore.RegistryServer>.Instance);
         log = LogStream.Open(Path.Combine(root, "log"));
     }
 
@@ -153,7 +155,7 @@ public sealed class SpaceTests : IDisposable
         Assert.Null(Space(null).LastOf(project));
     }
 
-    Space Space(int? quota) => new(database, projects, releases, new DeploymentLogs(Path.Combine(root, "state")), TimeProvider.System, quota, Unit);
+    Space Space(int? quota) => new(database, projects, releases, new DeploymentLogs(Path.Combine(root, "state")), registry, TimeProvider.System, quota, Unit);
 
     string Said()
     {

@@ -22,7 +22,7 @@ public sealed class SpaceWatchTests : IAsyncLifetime
     [Fact]
     public async Task What_an_application_writes_beyond_its_quota_is_told_to_the_operators_and_said_by_the_doctor()
     {
-        var space = new Space(stage.The<Database>(), stage.The<ProjectStore>(), stage.The<ReleaseStore>(), stage.The<DeploymentLogs>(), TimeProvider.System, 5, gigabyte: 1_000_000);
+        var space = new Space(stage.The<Database>(), stage.The<ProjectStore>(), stage.The<ReleaseStore>(), stage.The<DeploymentLogs>(), stage.The<ImageStore.RegistryServer>(), TimeProvider.System, 5, gigabyte: 1_000_000);
         var announcing = new Announcing(
             stage.The<Launches>(), stage.The<ReleaseStore>(), stage.The<Journal>(), stage.The<Visitors>(), stage.The<Fleet>(), stage.The<Outbox>(),
             new TellingOptions { Operators = [new Recipient("webhook", "https://example.org/")] }, TimeProvider.System, NullLogger<Announcing>.Instance);
