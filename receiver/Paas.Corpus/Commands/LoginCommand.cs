@@ -29,12 +29,20 @@ static class LoginCommand
             var who = parsed.GetValue(user) ?? await Typed.WordAsync($"User at {place.Authority} (nothing for a token)", surroundings, ct);
             var secret = await Typed.SecretAsync(string.IsNullOrEmpty(who) ? "Token" : "Password", parsed.GetValue(file), surroundings, ct);
             var (me, kept) = await EnterAsync(new Target(place, secret, null, null) { User = string.IsNullOrEmpty(who) ? null : who }, surroundings, ct);
-            var nickname = parsed.GetValue(name) ?? place.Host;
+            var nickname = parsed.GetValue(name) ?? NicknameOf(place, SettingsFile.Read(surroundings.Home, surroundings.Warn));
             SettingsFile.Keep(surroundings.Home, new Account(nickname, place.ToString().TrimEnd('/'), me.User ?? me.Name, kept));
             await surroundings.SayAsync($"You are {me.Name} at {place.Authority}, called {nickname} from now on. Next: corpus --endpoint {nickname} status");
             return Exit.Done;
         });
         return command;
+    }
+
+    /// <summary>The one it has already, else its host's name, with the port where that is taken.</summary>
+    static string NicknameOf(Uri place, IReadOnlyList<Account> accounts)
+    {
+        var host = place.DnsSafeHost.Replace(':', '-');
+        return accounts.FirstOrDefault(account => Target.AsUri(account.Url) == place)?.Nickname
+            ?? (accounts.Any(account => account.Nickname == host) ? $"{host}-{place.Port}" : host);
     }
 
     static async Task<(WhoAmI Me, string Kept)> EnterAsync(Target target, Surroundings surroundings, CancellationToken ct)

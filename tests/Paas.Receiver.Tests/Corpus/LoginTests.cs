@@ -38,6 +38,7 @@ public sealed class LoginTests : CorpusAtAStage
         // A token is taken as it is, and a second login makes no second entry.
         await System.IO.File.WriteAllTextAsync(Path.Combine(home, "token"), stage.OnlyHello);
         Assert.Equal(0, (await RunAsync("login", "here", "--token-file", "token", "--name", "here")).Code);
+        Assert.Equal(0, (await RunAsync("login", stage.Url.ToString(), "--token-file", "token")).Code);
         Assert.Equal(["other", "here", "last"], SettingsFile.Read(home, _ => { }).Select(account => account.Nickname));
         Assert.Equal(stage.OnlyHello, SettingsFile.Read(home, _ => { })[1].Password);
         Assert.Equal(2, (await RunAsync("login", "here", "--token-file", "token", "--name", "two words")).Code);
