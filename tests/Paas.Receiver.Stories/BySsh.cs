@@ -44,6 +44,15 @@ public sealed class BySsh(SshReceiver shared) : IClassFixture<SshReceiver>
         Assert.Contains("v1 is live", status.Output, StringComparison.Ordinal);
         Assert.Equal("verbs", JsonDocument.Parse((await ssh.RunAsync("status", "verbs", "--json")).Output).RootElement.GetProperty("name").GetString());
         Assert.Equal(0, (await ssh.RunAsync("redeploy", "verbs")).ExitCode);
+        var said = (await ssh.RunAsync("run", "verbs", "--json", "--", "sh", "-c", "'echo out; exit 7'")) is var run ? (run.ExitCode, Printed: run.Output.Split('\n')) : default;
+        Assert.Equal((7, "{\"event\":\"out\",\"text\":\"out\\n\"}", "{\"event\":\"outcome\",\"succeeded\":false,\"exitCode\":7}"), (said.ExitCode, said.Printed[0], said.Printed[1]));
+        var problem = JsonDocument.Parse((await ssh.RunAsync("status", "nosuch", "--json")).Error).RootElement;
+        Assert.Equal((1, "status"), (problem.GetProperty("exitCode").GetInt32(), problem.GetProperty("next").GetString()));
+        Assert.StartsWith(shared.Url("").TrimEnd('/'), JsonDocument.Parse((await ssh.RunAsync("environments", "local", "--json")).Output).RootElement.GetProperty("ssh").GetString(), StringComparison.Ordinal);
+        var refused = await ssh.RunAsync("rollback", "verbs", "v99");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains(" !     there is no release v99 of local/verbs", refused.Output, StringComparison.Ordinal);
+        Assert.Contains("next: corpus releases verbs", refused.Output, StringComparison.Ordinal);
         Assert.Equal(1, (await ssh.RunAsync("status", "nosuch")).ExitCode);
         Assert.Equal(2, (await ssh.RunAsync("nonsense")).ExitCode);
         Assert.Equal(2, (await ssh.RunAsync("status", "verbs", "--endpoint", "http://127.0.0.1:1")).ExitCode);

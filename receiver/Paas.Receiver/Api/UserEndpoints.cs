@@ -84,6 +84,12 @@ static class UserEndpoints
             return TypedResults.Ok(new Page<RoleSummary>([.. users.Roles().Select(Summaries.Of)]));
         }).WithName("roles.list");
 
+        api.MapGet("/roles/{name}", (string name, HttpContext context, Desk desk, Users users) =>
+        {
+            desk.Allowed(context, Permission.RoleList);
+            return TypedResults.Ok(Summaries.Of(users.FindRole(name) ?? throw ProblemException.Missing("such role")));
+        }).WithName("roles.show");
+
         api.MapPut("/roles/{name}", (string name, RoleOrder order, HttpContext context, Desk desk, Users users) =>
         {
             desk.Allowed(context, Permission.RoleEdit);

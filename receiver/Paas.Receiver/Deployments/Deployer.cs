@@ -78,7 +78,7 @@ sealed partial class Deployer(
             {
                 outcome = steps.HaveBegun ? await TakeBackAsync(deployment, e) : await RefuseAsync(deployment);
                 await TryNotifyAsync(deployment, old, outcome, failure);
-                SayWhatServes(deployment, old);
+                SayWhatServes(deployment, old, outcome);
             }
         }
 
@@ -379,7 +379,7 @@ sealed partial class Deployer(
         return steps.Current == Steps.Nothing ? words : $"{steps.Current}: {words}";
     }
 
-    void SayWhatServes(Deployment deployment, Release? old)
+    void SayWhatServes(Deployment deployment, Release? old, Outcome outcome)
     {
         var log = deployment.Log;
         log.Trouble(visitors.Serving(deployment.Project) is { } serving
@@ -388,7 +388,14 @@ sealed partial class Deployer(
         log.Detail($"full log: {log.Path}");
         log.Detail(deployment.Request.Kind == DeploymentKind.Push
             ? $"next: mend it and push again (the same commit may be pushed again); corpus logs {deployment.Project.Name} shows more"
-            : $"next: corpus logs {deployment.Project.Name}");
+            : (outcome, deployment.Request.Kind) switch
+            {
+                // Nothing of the application's ran: its log says nothing of this.
+                (Outcome.Refused, DeploymentKind.Rollback or DeploymentKind.Current or DeploymentKind.Promote) => $"next: corpus releases {deployment.Project.Name}",
+                (Outcome.Refused, DeploymentKind.Restore) => $"next: corpus backup --list {deployment.Project.Name}",
+                (Outcome.Refused, _) => $"next: corpus status {deployment.Project.Name}",
+                _ => $"next: corpus logs {deployment.Project.Name}",
+            });
     }
 
     static string? Join(string? one, string? other) => one is null ? other : other is null ? one : $"{one}; {other}";

@@ -49,6 +49,9 @@ public sealed class ApiQualityTests : IAsyncLifetime
         var ends = await Task.WhenAll(Enumerable.Range(0, 10).Select(i => SendAsync(stage.Admin, "PATCH", "users/alice", $"{{\"fullName\":\"A{i}\"}}", ("If-Match", now))));
         Assert.Equal(1, ends.Count(end => end.StatusCode == HttpStatusCode.OK));
         Assert.Equal(9, ends.Count(end => end.StatusCode == HttpStatusCode.PreconditionFailed));
+        var role = (await SendAsync(stage.Admin, "GET", "roles/viewer", null)).Headers.ETag!.ToString();
+        Assert.Equal(HttpStatusCode.OK, (await SendAsync(stage.Admin, "PUT", "roles/viewer", """{"permissions":["WORKSPACE_VIEW"]}""", ("If-Match", role))).StatusCode);
+        Assert.Equal(HttpStatusCode.PreconditionFailed, (await SendAsync(stage.Admin, "PUT", "roles/viewer", """{"permissions":["JOB_ABORT"]}""", ("If-Match", role))).StatusCode);
         using var missing = await SendAsync(stage.Admin, "DELETE", "users/nobody", null, ("If-Match", "*"));
         Assert.Equal(HttpStatusCode.PreconditionFailed, missing.StatusCode);
     }
@@ -81,6 +84,45 @@ public sealed class ApiQualityTests : IAsyncLifetime
             Assert.Equal((verb, HttpStatusCode.Accepted, await once.Content.ReadAsStringAsync()), (verb, twice.StatusCode, await twice.Content.ReadAsStringAsync()));
             Assert.Equal((verb, before + 1), (verb, stage.The<Journal>().Of(stage.Other).Count));
         }
+    }
+
+    [Theory]
+    [InlineData(400, "POST", "projects/local/hello/rollback", "{", null)]
+    [InlineData(400, "GET", "projects/local/hello/logs?n=x", null, null)]
+    [InlineData(403, "POST", "users", "{}", null)]
+    [InlineData(404, "GET", "projects/local/nosuch", null, null)]
+    [InlineData(404, "GET", "nosuch", null, null)]
+    [InlineData(405, "PATCH", "whoami", "{}", null)]
+    [InlineData(409, "POST", "projects/local/hello/enlarge", "{\"size\":\"7gb\"}", null)]
+    [InlineData(412, "PUT", "projects/local/hello/maintenance", "{\"on\":true}", "If-Match: \"other\"")]
+    [InlineData(413, "POST", "projects/local/hello/rollback", "large", null)]
+    [InlineData(415, "POST", "projects/local/hello/rollback", "text", null)]
+    [InlineData(500, "POST", "projects/local/hello/redeploy", "{}", "Idempotency-Key: k")]
+    public async Task Whatever_goes_wrong_is_a_problem_document(int status, string method, string path, string? body, string? header)
+    {
+        if (status == 500)
+        {
+            stage.The<Storage.Database>().Write("DROP TABLE idempotency", new { });
+        }
+
+        using var client = stage.Client(status == 403 ? OfRole("viewer") : stage.Admin);
+        using var request = new HttpRequestMessage(new HttpMethod(method), "api/v1/" + path);
+        request.Content = body is null ? null : new StringContent(body == "large" ? $"{{\"release\":{new string('1', 100_000)}}}" : body, Encoding.UTF8, body == "text" ? "text/plain" : "application/json");
+        request.Headers.ExpectContinue = body == "large";
+        if (header?.Split(": ") is [var name, var value])
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        using var answer = await client.SendAsync(request);
+
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True(status == (int)answer.StatusCode, $"{answer.StatusCode}: {text}");
+        Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
+        using var problem = JsonDocument.Parse(text);
+        Assert.Equal(status, problem.RootElement.GetProperty("status").GetInt32());
+        Assert.NotEqual("", problem.RootElement.GetProperty("title").GetString());
+        Assert.DoesNotContain("idempotency", text, StringComparison.Ordinal); // ours stays with us
     }
 
     [Fact]
