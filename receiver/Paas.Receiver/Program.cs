@@ -134,6 +134,8 @@ services.AddSingleton(new Engine(options.Docker));
 services.AddSingleton(new OwnThings(options.Root));
 services.AddSingleton(new RegistryAddress($"{(System.Net.IPAddress.Any.Equals(options.Listen.Address) ? System.Net.IPAddress.Loopback : options.Listen.Address)}:{options.Listen.Port}"));
 services.AddSingleton<ImagePuller>();
+services.AddSingleton(new RelayPlace(Path.Combine(options.State, "engine")));
+services.AddSingleton<ImageMaker>();
 services.AddSingleton<ImageBuilder>();
 services.AddSingleton<ImageBundler>();
 services.AddSingleton(provider => new RegistryServer(options.State, options.Registry, TimeProvider.System, provider.GetRequiredService<ILogger<RegistryServer>>(),

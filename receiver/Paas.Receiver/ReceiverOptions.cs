@@ -163,6 +163,9 @@ sealed record ReceiverOptions
     /// <summary><c>PAAS_REGISTRY</c>: the address of a registry that keeps what is pushed to <c>/v2/</c>, and that nobody but the receiver reaches; null starts one.</summary>
     public Uri? Registry { get; init; }
 
+    /// <summary><c>PAAS_BUILD_ENGINE</c>: <c>relay</c> gives builds by <c>make</c> what is their own of the Docker engine, <c>none</c> nothing.</summary>
+    public bool BuildEngine { get; init; } = true;
+
     /// <summary><c>DOCKER_HOST</c>: where the Docker engine of this machine listens. Nothing is wrong when it does not.</summary>
     public EngineAddress Docker { get; init; } = EngineAddress.Usual;
 
@@ -213,6 +216,7 @@ sealed record ReceiverOptions
                 ? Existing("PAAS_SUPERVISOR", supervisor, Path.IsPathRooted(supervisor) && File.Exists(supervisor) && File.GetUnixFileMode(supervisor).HasFlag(UnixFileMode.UserExecute), mistakes) : null,
             Settle = Seconds(configuration, "PAAS_SETTLE", 0.5, mistakes),
             BuildNetwork = Network(configuration["PAAS_BUILD_NETWORK"], mistakes),
+            BuildEngine = OneOf(configuration, "PAAS_BUILD_ENGINE", ["relay", "none"], mistakes) == "relay",
             BuildEnvironment = configuration["PAAS_BUILD_ENV"] is { Length: > 0 } variables ? Existing("PAAS_BUILD_ENV", variables, File.Exists(variables), mistakes) : null,
             BuildCache = Number(configuration, "PAAS_BUILD_CACHE", 2048, mistakes),
             Toolchains = configuration["PAAS_TOOLCHAINS"] is { Length: > 0 } homes
@@ -274,6 +278,7 @@ sealed record ReceiverOptions
         Shelf = new BuildpackShelf([.. Buildpacks, Path.Combine(AppContext.BaseDirectory, "buildpacks")]),
         Prepares = new PrepareShelf([.. Buildpacks, Path.Combine(AppContext.BaseDirectory, "buildpacks")]),
         Network = BuildNetwork,
+        GivesEngine = BuildEngine,
         EnvironmentFile = BuildEnvironment,
         LargestCache = (long)BuildCache << 20,
     };

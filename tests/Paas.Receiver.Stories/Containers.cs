@@ -1,5 +1,6 @@
 using System.Net;
 using Paas.Receiver.Containers;
+using Paas.Receiver.Processes;
 using Paas.Receiver.Stage;
 using Xunit;
 
@@ -250,6 +251,74 @@ public sealed class ContainerStories(ContainingReceiver shared) : IClassFixture<
         push = await process.PushAsync();
         Assert.False(push.Accepted);
         Assert.Contains(push.Remote, line => line.Contains($"the supervisor {refuses} ended with 9", StringComparison.Ordinal));
+    }
+
+    [DockerFact]
+    public async Task Make_itest_makes_exactly_the_image_that_is_deployed_and_what_it_leaves_else_is_gone()
+    {
+        await using var git = await WithSampleAsync("by-make");
+        var head = "";
+        await git.WriteAsync("app.json", """{"paas": {"run": "container", "container": {"make": "itest"}}}""");
+        await git.WriteAsync(".dockerignore", "Makefile\n"); // so that what is built of it is known to the engine from the second time on
+        var push = await ItestAsync("docker run --name one --detach -e PORT=8000 $(DOCKER_TAG)", "docker exec one cat /app/VERSION", "docker logs one", "docker ps --format '{{.Names}}'", "docker build -q -t services-by-make:spare .");
+        Assert.True(push.Accepted, push.Text);
+        Assert.Contains($"-----> Running make itest for services-by-make:paasta-{await git.HeadAsync()}", push.Remote);
+        Assert.Equal("contained version 1 release v1\n", await AskAsync("by-make", "plain"));
+        Assert.All(await shared.Docker.Engine.ContainersAsync(new Dictionary<string, string> { ["paas.root"] = receiver.Root }), one => Assert.Contains(OwnThings.InstanceLabel, one.Labels!));
+        Assert.Null(await shared.Docker.Engine.FindImageAsync("services-by-make:spare"));
+
+        var other = await ItestAsync("docker tag $(DOCKER_TAG) services-by-make:mine", "docker rmi $(DOCKER_TAG)");
+        Assert.False(other.Accepted);
+        Assert.True(other.Text.Contains($"make itest has not created services-by-make:paasta-{head}; it made services-by-make:mine", StringComparison.Ordinal), other.Text);
+
+        var foreign = await ItestAsync("docker tag $(DOCKER_TAG) services-boxed:paasta-1");
+        Assert.False(foreign.Accepted);
+        Assert.Contains(foreign.Remote, line => line.Contains($"this build may call its image services-by-make:paasta-{head}", StringComparison.Ordinal));
+        Assert.Contains(foreign.Remote, line => line.Contains("make itest ended with exit code 2", StringComparison.Ordinal));
+
+        var failing = await ItestAsync("docker run --rm $(DOCKER_TAG) /bin/sh -c 'echo the contract is broken; exit 5'");
+        Assert.False(failing.Accepted);
+        Assert.Contains(failing.Remote, line => line.Contains("the contract is broken", StringComparison.Ordinal));
+        Assert.Equal("contained version 1 release v1\n", await AskAsync("by-make", "plain"));
+
+        async Task<PushResult> ItestAsync(params string[] lines)
+        {
+            await git.WriteAsync("Makefile", $"DOCKER_TAG ?= by-make-dev\ncook-image:\n\tdocker build -t $(DOCKER_TAG) .\nitest: cook-image\n{string.Concat(lines.Select(line => $"\t{line}\n"))}");
+            head = await git.CommitAsync("Change the Makefile");
+            return await git.PushAsync();
+        }
+    }
+
+    [DockerFact]
+    public async Task A_build_that_has_the_engine_sees_nothing_of_others_and_gets_no_way_out()
+    {
+        using var docker = new DockerClient(shared.Docker);
+        var file = Path.Combine(Places.NewScratch("image"), "file.tar");
+        await new Command("tar", "-C", "/bin", "-cf", file, "busybox").OutputAsync();
+        const string image = "somebody:elses";
+        await docker.DoAsync("import", file, image);
+        var container = (await docker.DoAsync("create", image, "/busybox")).Trim();
+        await using var git = await GitClient.NewAsync(receiver, "curious");
+        await git.WriteAsync("app.json", """{"paas": {"run": "container", "container": {"make": "cook-image"}}}""");
+        await git.WriteAsync("Dockerfile", "FROM scratch\nCOPY look /look\n");
+        await git.WriteAsync("Makefile", "cook-image:\n\tdocker build -q -t $(DOCKER_TAG) .\n\tsh ./look\n\tfalse\n");
+        string[] tries =
+        [
+            $"docker inspect {container}", $"docker exec {container} id", $"docker start {container}", $"docker rm {container}", $"docker inspect {image}", $"docker run --rm {image} id", $"docker rmi {image}",
+            "docker run --rm -v /:/host $DOCKER_TAG /bin/sh -c id", "docker run --rm --privileged $DOCKER_TAG /bin/sh -c id", "docker run --rm --network host $DOCKER_TAG /bin/sh -c id", "docker run --rm --pid host $DOCKER_TAG /bin/sh -c id",
+            "docker run --rm --mount type=bind,src=/,dst=/host $DOCKER_TAG /bin/sh -c id", "docker run --rm --cap-add SYS_ADMIN $DOCKER_TAG /bin/sh -c id", "docker run --rm -p 80:8000 $DOCKER_TAG /bin/sh -c id",
+            "docker volume create x", "docker network ls", "docker info", "docker pull busybox", "docker push $DOCKER_TAG", "docker build --network host .", "docker save $DOCKER_TAG -o image",
+            "test $(docker ps -aq | wc -l) -gt 0", "test $(docker images -q | wc -l) -ne 1",
+        ];
+        await git.WriteAsync("look", string.Concat(tries.Select((one, number) => $"{one} >out 2>&1 && {{ echo \"got {number}\"; cat out; }}; rm -f image\n")) + "echo looked\n");
+        await git.CommitAsync("Look around");
+
+        var push = await git.PushAsync();
+
+        Assert.Contains(push.Remote, line => line.Trim() == "looked");
+        Assert.DoesNotContain(push.Remote, line => line.Contains("got ", StringComparison.Ordinal));
+        Assert.NotNull(await shared.Docker.Engine.FindContainerAsync(container));
+        await Leftovers.RemoveAsync(Path.GetDirectoryName(file)!);
     }
 
     /// <summary>What visitors have left ends behind the push.</summary>

@@ -18,6 +18,9 @@ sealed record BuildSettings
 
     public ToolchainShelf Toolchains { get; init; } = new([], "", othersMustRead: false);
 
+    /// <summary>Builds that make their image themselves (<c>make itest</c>) get what is their own of the Docker engine.</summary>
+    public bool GivesEngine { get; init; } = true;
+
     public BuildNetwork Network { get; init; } = BuildNetwork.Needed;
 
     /// <summary>

@@ -21,6 +21,7 @@ sealed class DraftBuilder
     public DraftBuilder(Cage cage, BuildSettings settings)
     {
         this.settings = settings;
+        Limits = cage.LimitsFor(CageLimits.None);
         cache = new BuildCache(settings.LargestCache);
         caged = new CagedBuild(cage, settings, cache);
         planning = new Planning(settings.Shelf, settings.Toolchains, caged);
@@ -33,6 +34,9 @@ sealed class DraftBuilder
     /// <param name="manifestPath">Of a manifest with another name; null for the usual one.</param>
     /// <exception cref="Refusal">It has mistakes, or names a prepare command that nobody here has.</exception>
     public Manifest? Declared(Draft draft, string? manifestPath = null) => ManifestReader.Find(draft.Directory, manifestPath, settings.Prepares);
+
+    /// <summary>What one build may take of the machine.</summary>
+    public CageLimits Limits { get; }
 
     /// <summary>Finds out who builds the draft. What its repository wants left out goes now, before anything is built.</summary>
     /// <exception cref="Refusal">It asks for what cannot be had.</exception>
@@ -117,6 +121,33 @@ sealed class DraftBuilder
         }
     }
 
+    /// <summary>Runs a target of the project's Makefile; what it writes into the tree is gone with it.</summary>
+    /// <param name="shared">A directory that it may use as it is.</param>
+    /// <exception cref="Refusal">There is none, it failed or took too long.</exception>
+    public async Task MakeAsync(Draft draft, string target, IReadOnlyDictionary<string, string> variables, string shared, bool rebuild, LogStream log, CancellationToken ct)
+    {
+        // make's own answer to a target that is not there is its answer to one that fails.
+        const int NoSuchTarget = 2;
+        var step = new CagedStep(target, new Command("/bin/sh", "-c", $"make --question {target} >/dev/null 2>&1; [ $? -ne {NoSuchTarget} ] || exit {NoTarget}; exec make {target}"))
+        {
+            Writable = [shared],
+            Keep = false,
+            Network = caged.MayReachOut(fetches: false, draft.Wishes),
+            Anew = rebuild,
+            Environment = Over(draft.Wishes.Environment, variables),
+        };
+        var code = await caged.RunAsync(draft, step, log.Output, ct);
+        if (code != 0)
+        {
+            throw new Refusal(code switch
+            {
+                NoTarget => File.Exists(Path.Combine(draft.Directory, "Makefile")) ? $"the Makefile has no target {target}" : "there is no Makefile in this repository",
+                CagedRun.TookTooLong => $"make {target} took longer than {CagedBuild.Readable(settings.Longest)} and was ended",
+                _ => $"make {target} ended with exit code {code}",
+            });
+        }
+    }
+
     /// <summary>Applies a patch as git does, all of it or nothing, as the project's user: whatever it says, nothing outside of the draft is written. False when the draft has all of it already.</summary>
     /// <param name="label">A word for the scratch directory.</param>
     /// <exception cref="Refusal">It does not apply; git's own words are in the log.</exception>
@@ -181,15 +212,24 @@ sealed class DraftBuilder
         }
     }
 
+    /// <summary>A code that no make ends with.</summary>
+    const int NoTarget = 93;
+
+    static Dictionary<string, string> Over(IReadOnlyDictionary<string, string> some, IReadOnlyDictionary<string, string> others)
+    {
+        var merged = new Dictionary<string, string>(some);
+        foreach (var (name, value) in others)
+        {
+            merged[name] = value;
+        }
+
+        return merged;
+    }
+
     async Task RunOwnAsync(Draft draft, string step, string what, Command command, Pillar pillar, bool rebuild, LogStream log, CancellationToken ct, bool fetches = false, string? place = null)
     {
         var network = caged.MayReachOut(fetches, draft.Wishes);
-        var variables = new Dictionary<string, string>(draft.Wishes.Environment);
-        foreach (var (name, value) in pillar.Environment)
-        {
-            variables[name] = value;
-        }
-
+        var variables = Over(draft.Wishes.Environment, pillar.Environment);
         var signs = new NetworkSigns(log.Output);
         var code = await caged.RunAsync(draft, new CagedStep(step, command) { Environment = variables, Network = network, Anew = rebuild, Writable = place is null ? [] : [place] }, signs.Tell, ct);
         if (code != 0)

@@ -11,7 +11,7 @@ using Paas.Receiver.Releases;
 namespace Paas.Receiver.Buildpacks;
 
 /// <summary>Makes the image of a draft from its Dockerfile, in the engine; what came of it is in the draft's <see cref="Built"/> and so in the release.</summary>
-sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller puller, BuildSettings settings)
+sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller puller, ImageMaker maker, BuildSettings settings)
 {
     /// <summary>PaaSTA's port, for an image that does not say where it listens.</summary>
     const int UsualPort = 8888;
@@ -35,7 +35,7 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller pull
             return false;
         }
 
-        if (!File.Exists(Path.Combine(draft.Directory, ManifestReader.Dockerfile)) && Wanted(draft.Directory, declared) is { Image: null, Base: null })
+        if (!File.Exists(Path.Combine(draft.Directory, ManifestReader.Dockerfile)) && Wanted(draft.Directory, declared) is { Image: null, Base: null, Make: null } && pillar.Make is null)
         {
             throw new Refusal($"it is to run as a container, but there is no {ManifestReader.Dockerfile} in this repository and it names no image");
         }
@@ -56,16 +56,18 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller pull
         }
 
         var name = NameOf(draft.Project, draft.Commit);
+        if (TargetOf(wanted, pillar) is { } target)
+        {
+            var reaches = await ReachesOutAsync(BuildWishes.Read(draft.Directory, ManifestReader.Find(draft.Directory), pillar.Environment), ct);
+            await RememberAsync(draft, await maker.MakeAsync(draft, target, name, pillar, reaches, rebuild, log, ct), wanted, log, ct);
+            return;
+        }
+
         log.Title($"Building image {name}");
         var dockerfile = wanted.Base is { } bottom ? new ProjectFile(OnBase, await OnAsync(draft.Project, bottom, log, ct)) : ProjectFile.Read(draft.Directory, ManifestReader.Dockerfile) ?? throw new Refusal($"there is no {ManifestReader.Dockerfile} any more: a step of the project's own removed it");
         var ignore = ProjectFile.Read(draft.Directory, ".dockerignore");
         var wishes = BuildWishes.Read(draft.Directory, ManifestReader.Find(draft.Directory), pillar.Environment);
-        var reachesOut = settings.Network != BuildNetwork.None && wishes.Network != false;
-        if (reachesOut)
-        {
-            await engine.EnsureNetworkAsync(own.Network, own.Labels(), ct);
-        }
-
+        var reachesOut = await ReachesOutAsync(wishes, ct);
         var order = new BuildOrder
         {
             Name = name,
@@ -78,6 +80,27 @@ sealed partial class ImageBuilder(Engine engine, OwnThings own, ImagePuller pull
         var id = await BuildAsync(order, new BuildContext(draft.Directory, new DockerIgnore(ignore?.Text ?? ""), order.Dockerfile, wanted.Base is null ? null : dockerfile.Text), log, ct);
         await RememberAsync(draft, id, wanted, log, ct);
     }
+
+    /// <summary>Whether what is built in the engine has a network; then it is there.</summary>
+    async Task<bool> ReachesOutAsync(BuildWishes wishes, CancellationToken ct)
+    {
+        var reachesOut = settings.Network != BuildNetwork.None && wishes.Network != false;
+        if (reachesOut)
+        {
+            await engine.EnsureNetworkAsync(own.Network, own.Labels(), ct);
+        }
+
+        return reachesOut;
+    }
+
+    /// <summary>Which target of its Makefile makes the image; null for none.</summary>
+    /// <exception cref="Refusal">The pillar names another than PaaSTA's.</exception>
+    static string? TargetOf(ContainerSection wanted, Pillar pillar) => (pillar.Make ?? wanted.Make) switch
+    {
+        null or "none" => null,
+        var target when ContainerSection.Targets.Contains(target) => target,
+        var other => throw new Refusal($"paas.make: '{LogStream.Harmless(other)}' is none of {string.Join(", ", ContainerSection.Targets)} and none"),
+    };
 
     /// <summary>The tree at the path where it would run here, so that what a build wrote down of its place is right inside too.</summary>
     async Task<string> OnAsync(Project project, string bottom, LogStream log, CancellationToken ct) =>

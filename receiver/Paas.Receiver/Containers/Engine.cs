@@ -24,7 +24,7 @@ sealed class Engine : IDisposable
     public Engine(EngineAddress address)
     {
         Address = address;
-        http = new HttpClient(new SocketsHttpHandler { ConnectCallback = ConnectAsync, UseProxy = false, PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30) })
+        http = new HttpClient(new SocketsHttpHandler { ConnectCallback = async (_, ct) => await OpenAsync(ct), UseProxy = false, PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30) })
         {
             BaseAddress = new Uri("http://engine/"),
             Timeout = Timeout.InfiniteTimeSpan,
@@ -305,13 +305,37 @@ sealed class Engine : IDisposable
         }
     }
 
+    /// <summary>Whatever the engine has at a path; null when nothing is there.</summary>
+    public Task<JsonElement?> LookAsync(string path, CancellationToken ct = default) => FindAsync<JsonElement?>(path, ct);
+
+    /// <summary>A request whose path and query were put together by whoever knows what it may do; the answer as it is, good or bad.</summary>
+    /// <param name="of">The interface's version, as the asker speaks it (<c>v1.41</c>); null for none.</param>
+    public async Task<HttpResponseMessage> PassAsync(HttpMethod method, string? of, string path, HttpContent? content, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(method, of is null ? path : $"{of}/{path}") { Content = content };
+        return await AnswerAsync(request, ct);
+    }
+
+    /// <summary>A connection of its own, for what takes one over.</summary>
+    public async Task<NetworkStream> ConnectAsync(CancellationToken ct)
+    {
+        try
+        {
+            return await OpenAsync(ct);
+        }
+        catch (SocketException e)
+        {
+            throw new EngineException(null, $"the Docker engine at {Address} does not answer: {e.Message}", e);
+        }
+    }
+
     public void Dispose()
     {
         http.Dispose();
         asking.Dispose();
     }
 
-    async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken ct)
+    async Task<NetworkStream> OpenAsync(CancellationToken ct)
     {
         var socket = Address.Socket is null ? new Socket(SocketType.Stream, ProtocolType.Tcp) : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try

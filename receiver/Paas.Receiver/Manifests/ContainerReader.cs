@@ -29,9 +29,19 @@ static partial class ContainerReader
             section.Mistake("reservation", $"{reservation} is more than the memory, {memory}");
         }
 
+        var make = section.Text("make");
+        if (make is not null && !ContainerSection.Targets.Contains(make))
+        {
+            section.Mistake("make", $"{Mistakes.Quote(make)} is neither {string.Join(" nor ", ContainerSection.Targets)}");
+        }
+        else if (make is not null && (image ?? bottom) is not null)
+        {
+            section.Mistake("make", "makes the image, and 'image' or 'base' says which there is: one of them");
+        }
+
         var readOnly = section.Flag("read_only");
         section.NoOthers();
-        return new ContainerSection(image, bottom, port, memory, reservation, readOnly);
+        return new ContainerSection(image, bottom, port, memory, reservation, readOnly, make);
 
         string? Named(string key)
         {

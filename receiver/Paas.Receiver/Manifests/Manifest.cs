@@ -84,7 +84,12 @@ sealed record BuildSection(IReadOnlyList<string> Buildpacks, bool? Network);
 /// <param name="Memory">Megabytes, the limit; null: the operator's alone.</param>
 /// <param name="Reservation">Megabytes that it is meant to get by with; it has more while nobody else wants it.</param>
 /// <param name="ReadOnly">Only its data, <c>/tmp</c> and <c>/run</c> can be written to.</param>
-sealed record ContainerSection(string? Image = null, string? Base = null, int? Port = null, int? Memory = null, int? Reservation = null, bool ReadOnly = false);
+/// <param name="Make">The target of the Makefile that makes the image, one of <see cref="Targets"/>; null: the receiver builds the Dockerfile.</param>
+sealed record ContainerSection(string? Image = null, string? Base = null, int? Port = null, int? Memory = null, int? Reservation = null, bool ReadOnly = false, string? Make = null)
+{
+    /// <summary>PaaSTA's two (PC-25, PC-29).</summary>
+    public static readonly IReadOnlyList<string> Targets = ["itest", "cook-image"];
+}
 
 /// <summary>A shell line that runs in the live release at certain times.</summary>
 sealed record CronCommand(string Schedule, string Command);

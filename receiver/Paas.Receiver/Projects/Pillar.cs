@@ -39,6 +39,9 @@ sealed record Pillar(IReadOnlyDictionary<string, string> Environment, IReadOnlyL
     /// <summary><c>paas: web_server:</c>, as it is written; null where there is none.</summary>
     public string? WebServer => OfPaas("web_server") is not { } server ? null : server.ValueKind == JsonValueKind.String ? server.GetString() : server.GetRawText();
 
+    /// <summary><c>paas: make:</c>, the target of the Makefile that makes the image; null where there is none.</summary>
+    public string? Make => OfPaas("make") is not { } make ? null : make.ValueKind == JsonValueKind.String ? make.GetString() : make.GetRawText();
+
     /// <summary><c>paas: run:</c>, as it is written; null where there is none.</summary>
     public string? Run => OfPaas("run") is not { } run ? null : run.ValueKind == JsonValueKind.String ? run.GetString() : run.GetRawText();
 

@@ -114,6 +114,8 @@ sealed class ApiStage : IAsyncDisposable
                 Microsoft.Extensions.Logging.Abstractions.NullLogger<LogDrains.Drains>.Instance))
             .AddSingleton(new RegistryAddress("127.0.0.1:1"))
             .AddSingleton<ImagePuller>()
+            .AddSingleton(new RelayPlace(Path.Combine(state, "engine")))
+            .AddSingleton<ImageMaker>()
             .AddSingleton<ImageBuilder>()
             .AddSingleton<ImageBundler>()
             .AddSingleton<ReleaseImages>()
