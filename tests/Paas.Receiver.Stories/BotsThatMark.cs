@@ -70,6 +70,26 @@ public sealed class BotsThatMark(SharedReceiver shared) : IClassFixture<SharedRe
     }
 
     [Fact]
+    public async Task A_bot_without_git_marks_by_dulwich_as_PaaSTAs_tools_do()
+    {
+        if (!await DulwichBot.IsHereAsync())
+        {
+            return;
+        }
+
+        await EnvironmentAsync("stage-h");
+        await using var git = await GitClient.NewAsync(receiver, "by-dulwich", "hello");
+        Assert.True((await git.PushAsync("no-deploy")).Accepted);
+        var url = $"http://127.0.0.1:{receiver.Port}/git/by-dulwich.git";
+
+        await DulwichBot.MarkAsync(url, $"refs/tags/paasta-stage-h.main-20260101T120000-deploy", await git.HeadAsync(), token: receiver.Token);
+        await ServesAsync("by-dulwich.stage-h.localhost", "hello version 1 ");
+        await DulwichBot.MarkAsync(url, $"refs/heads/paasta-stage-h.main", await git.HeadAsync(), token: receiver.Token);
+
+        Assert.Equal(await git.HeadAsync(), await git.RemoteRefAsync("refs/heads/paasta-stage-h.main"));
+    }
+
+    [Fact]
     public async Task A_branch_of_the_first_years_deploys_forwards_and_backwards()
     {
         await EnvironmentAsync("stage-c");

@@ -33,6 +33,27 @@ public sealed class BySsh(SshReceiver shared) : IClassFixture<SshReceiver>
     }
 
     [Fact]
+    public async Task Bots_mark_over_ssh_with_git_and_with_dulwich()
+    {
+        var ssh = await shared.ClientAsync("\"user\":\"admin\"");
+        await using var git = await PusherAsync(ssh, "marked", "hello");
+        Assert.True((await git.PushAsync("no-deploy")).Accepted);
+        var first = await git.HeadAsync();
+        var second = await git.CommitFileAsync("VERSION", "2\n");
+        Assert.True((await git.PushAsync("no-deploy")).Accepted);
+
+        var mark = await git.PushRefAsync($"{first}:refs/tags/paasta-local.main-20260101T120000-deploy");
+        Assert.True(mark.Accepted, mark.Text);
+        await Patience.UntilAsync(async () => (await shared.Receiver.AskAsync("marked.localhost")).Body.StartsWith("hello version 1 ", StringComparison.Ordinal), "the first mark is live");
+        if (await DulwichBot.IsHereAsync())
+        {
+            var said = await DulwichBot.MarkAsync(shared.Url("marked.git"), "refs/tags/paasta-local.main-20260101T130000-deploy", second, ssh: ssh.GitCommand);
+            Assert.Contains("goes on in the background", said, StringComparison.Ordinal);
+            await Patience.UntilAsync(async () => (await shared.Receiver.AskAsync("marked.localhost")).Body.StartsWith("hello version 2 ", StringComparison.Ordinal), "the second mark is live");
+        }
+    }
+
+    [Fact]
     public async Task Verbs_answer_as_corpus_does_with_its_exit_codes()
     {
         var ssh = await shared.ClientAsync("\"user\":\"admin\"");
