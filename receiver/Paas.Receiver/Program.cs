@@ -212,6 +212,7 @@ services.AddSingleton<DeploymentQueue>();
 services.AddSingleton<ManualFixes>();
 services.AddSingleton<Marks>();
 services.AddSingleton<Pipelines>();
+services.AddSingleton<ServicePorts>();
 services.AddSingleton<Recovery>();
 services.AddSingleton<Demolition>();
 
@@ -248,7 +249,7 @@ services.AddHostedService(provider => new Wirer(
 services.AddSingleton<PushCheck>((_, _, _) => Task.FromResult<IReadOnlyList<string>>([]));
 services.AddSingleton(provider => PushHooks.Of(
     provider.GetRequiredService<DeploymentQueue>(), provider.GetRequiredService<RefRules>(), provider.GetRequiredService<GitProgram>(),
-    provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>(), provider.GetRequiredService<Marks>()));
+    provider.GetRequiredService<PushCheck>(), provider.GetRequiredService<ILogger<PushHooks>>(), provider.GetRequiredService<Marks>(), provider.GetRequiredService<ServicePorts>()));
 services.AddSingleton<Sessions>();
 services.AddSingleton<ServiceRecords>();
 services.AddSingleton<Rollouts>();
@@ -338,6 +339,7 @@ catch (IOException taken)
 }
 
 app.Services.GetRequiredService<Pipelines>().Interrupt();
+_ = app.Services.GetRequiredService<ServicePorts>().ReconsiderAllAsync();
 _ = app.Services.GetRequiredService<Marks>().CatchUpAsync(app.Lifetime.ApplicationStopping);
 var readiness = app.Services.GetRequiredService<Readiness>();
 readiness.Open();

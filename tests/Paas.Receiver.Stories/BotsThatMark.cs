@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Paas.Receiver.Stage;
 using Xunit;
 
@@ -254,6 +255,54 @@ public sealed class BotsThatMark(SharedReceiver shared) : IClassFixture<SharedRe
         Assert.Contains("""
             "controls":{"scripted:stage-g.web":{"desired_state":"start","force_bounce":null}}
             """, view, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_service_is_met_at_its_proxy_port_and_a_worker_at_none()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        using var free = new TcpListener(IPAddress.Loopback, 0);
+        free.Start();
+        var port = ((IPEndPoint)free.LocalEndpoint).Port;
+        free.Stop();
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(20) };
+        await using var git = await GitClient.NewAsync(receiver, "ported", "hello");
+        await git.WriteAsync("Procfile", await File.ReadAllTextAsync(Path.Combine(git.Directory, "Procfile")) + "worker: exec sleep 1000\n");
+        await git.CommitAsync("Add a worker");
+        Assert.True((await git.PushAsync()).Accepted);
+        await using var pillar = await GitClient.NewAsync(receiver, "ported/pillar");
+        await pillar.WriteAsync("kubernetes-local.yaml", "main: {}\nworker: {}\n");
+        var others = await PillarAsync($"main: {{proxy_port: {((IPEndPoint)taken.LocalEndpoint).Port}}}");
+        Assert.False(others.Accepted);
+        Assert.Contains(others.Remote, line => line.Contains("cannot be had: another program listens there", StringComparison.Ordinal));
+
+        Assert.True((await PillarAsync($"main: {{proxy_port: {port}, mode: http}}")).Accepted);
+        Assert.StartsWith("hello version 1 ", await client.GetStringAsync($"http://127.0.0.1:{port}/plain"), StringComparison.Ordinal);
+        await git.CommitFileAsync("VERSION", "2\n");
+        Assert.True((await git.PushAsync()).Accepted);
+        Assert.StartsWith("hello version 2 ", await client.GetStringAsync($"http://127.0.0.1:{port}/plain"), StringComparison.Ordinal);
+
+        await using var other = await GitClient.NewAsync(receiver, "ported-too/pillar");
+        await other.CommitFileAsync("smartstack.yaml", $"main: {{proxy_port: {port}}}\n");
+        var refused = await other.PushAsync();
+        Assert.False(refused.Accepted);
+        Assert.Contains(refused.Remote, line => line.Contains($"port {port} is local/ported's (main)", StringComparison.Ordinal));
+
+        var (gone, text) = await receiver.AskApiAsync(HttpMethod.Delete, "api/v1/projects/local/ported");
+        Assert.True((int)gone < 300, text);
+        await Patience.UntilAsync(async () => (await other.PushAsync()).Accepted, "the port is free for another service");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await client.GetAsync($"http://127.0.0.1:{port}/plain")).StatusCode);
+        await other.CommitFileAsync("smartstack.yaml", "{}\n");
+        Assert.True((await other.PushAsync()).Accepted);
+        await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync($"http://127.0.0.1:{port}/plain"));
+
+        async Task<PushResult> PillarAsync(string smartstack)
+        {
+            await pillar.WriteAsync("smartstack.yaml", smartstack + "\n");
+            await pillar.CommitAsync("Change the ports");
+            return await pillar.PushAsync();
+        }
     }
 
     [Fact]

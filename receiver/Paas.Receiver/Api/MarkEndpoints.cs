@@ -51,12 +51,13 @@ static class MarkEndpoints
             return Results.Text(Deployments(home, await marks.OfAsync(home, context.RequestAborted)).ToJsonString(), "application/json");
         }).WithName("deployments.view");
 
-        api.MapGet("/projects/{environment}/{project}/check", async (string environment, string project, HttpContext context, Desk desk, Marks marks, ProjectStore projects) =>
+        api.MapGet("/projects/{environment}/{project}/check", async (string environment, string project, HttpContext context, Desk desk, Marks marks, ServicePorts ports, ProjectStore projects) =>
         {
             var home = desk.Project(context, environment, project, Permission.View, Permission.Configure);
             return TypedResults.Ok(new Page<CheckFinding>([.. (await marks.FilesAsync(home, context.RequestAborted) is var files ? ServiceCheck.Of(files, home.Name) : [])
                 .Select(finding => new CheckFinding(finding.Good, finding.Text))
-                .Concat(await ClustersAsync(home, marks, projects, context.RequestAborted))]));
+                .Concat(await ClustersAsync(home, marks, projects, context.RequestAborted))
+                .Concat(ports.TroubleOf(home) is { } trouble ? [new CheckFinding(false, trouble)] : [])]));
         }).WithName("services.check");
     }
 

@@ -45,6 +45,9 @@ sealed partial class Visitors
         fleet.Changed += InstancesChanged;
     }
 
+    /// <summary>The project is taken away.</summary>
+    public event Action<Project>? Departed;
+
     /// <summary>Where people find the project: <c>http://&lt;project&gt;.&lt;domain&gt;</c>.</summary>
     public string Url(Project project) => book.Url(project);
 
@@ -236,6 +239,7 @@ sealed partial class Visitors
         joined.TryRemove(project.Key, out _);
         router.Remove(Key(project, "web"));
         domains.Forget(project);
+        Departed?.Invoke(project);
     }
 
     static string Key(Project project, string type) => $"{project.Key}/{type}";

@@ -18,14 +18,14 @@ delegate Task<IReadOnlyList<string>> PushCheck(Push push, RefUpdate? deploys, Ca
 /// deploys: the deployment, line by line, and whether it is live; of a pillar: whether it can be read, first. <c>post-receive</c>: the refs have moved.
 /// </summary>
 sealed partial class PushHooks(
-    RefRules rules, GitProgram git, Func<DeploymentRequest, Followed> submit, Action<string> refMoved, PushCheck check, ILogger<PushHooks> logger, Marks? marks = null)
+    RefRules rules, GitProgram git, Func<DeploymentRequest, Followed> submit, Action<string> refMoved, PushCheck check, ILogger<PushHooks> logger, Marks? marks = null, ServicePorts? ports = null)
 {
     // How long each line that is still on its way is waited for once a deployment has ended; its log is closed by then.
     static readonly TimeSpan LastLines = TimeSpan.FromSeconds(5);
 
     /// <summary>The hooks of a receiver whose deployments go through this queue.</summary>
-    public static PushHooks Of(DeploymentQueue queue, RefRules rules, GitProgram git, PushCheck check, ILogger<PushHooks> logger, Marks marks) =>
-        new(rules, git, request => Follow(queue.Submit(request)), queue.RefMoved, check, logger, marks);
+    public static PushHooks Of(DeploymentQueue queue, RefRules rules, GitProgram git, PushCheck check, ILogger<PushHooks> logger, Marks marks, ServicePorts ports) =>
+        new(rules, git, request => Follow(queue.Submit(request)), queue.RefMoved, check, logger, marks, ports);
 
     public Task AnswerAsync(string hook, OpenPush push, HookAnswer answer) => hook switch
     {
@@ -93,7 +93,11 @@ sealed partial class PushHooks(
                 _ = Layers.Resolve(new LayerSources { Pillar = new ProjectFile(PillarReader.FileName, text), Of = push.Project });
             }
 
-            await (marks?.ConfigAtAsync(push.Project, open.Verdict!.Deploys!.New, open.Ended) ?? Task.FromResult(ServiceConfig.None));
+            var config = marks is null ? ServiceConfig.None : await marks.ConfigAtAsync(push.Project, open.Verdict!.Deploys!.New, open.Ended);
+            if (ports?.Check(push.Project, config) is { Count: > 0 } reasons)
+            {
+                throw new Refusal(string.Join('\n', reasons));
+            }
         }
         catch (Refusal refusal)
         {
@@ -120,6 +124,11 @@ sealed partial class PushHooks(
         if (verdict.Deploys is { } deploys && moved.Contains(deploys.Name))
         {
             await PointHeadAtAsync(deploys.Name, push);
+            if (push.Kind == RepositoryKind.Pillar && ports is not null)
+            {
+                await ports.ReconsiderAsync(push.Project);
+            }
+
             await (push switch
             {
                 { Kind: RepositoryKind.Pillar } => ReconfigureAsync(open, answer),

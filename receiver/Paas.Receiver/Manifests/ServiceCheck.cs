@@ -42,6 +42,12 @@ static class ServiceCheck
         if (Root(files, SmartstackFile) is { } smartstack)
         {
             var without = smartstack.Entries.Where(entry => entry.Value is not Mapping namespaced || namespaced.Entries.All(key => key.Key != "proxy_port")).Select(entry => entry.Key).ToList();
+            var others = smartstack.Entries.Where(entry => entry.Value is Mapping namespaced && namespaced["mode"] is Scalar { IsNull: false, Text: not "http" }).Select(entry => entry.Key).ToList();
+            if (others.Count > 0)
+            {
+                found.Add((false, $"smartstack.yaml: {string.Join(", ", others)}: only 'mode: http' gets a port here"));
+            }
+
             found.Add(without.Count == 0 ? (true, "smartstack.yaml has a proxy_port everywhere") : (false, $"smartstack.yaml has no proxy_port in {string.Join(", ", without)}"));
         }
         else

@@ -25,9 +25,15 @@ sealed record ServiceInstance(string Cluster, string Name, string DeployGroup)
     /// <summary><c>bounce_margin_factor</c>; null leaves it to the release.</summary>
     public decimal? BounceMargin { get; init; }
 
+    /// <summary>Namespaces of the service that it is registered in: without any the one of its own name.</summary>
+    public IReadOnlyList<string> Namespaces { get; init; } = [];
+
     /// <summary>The name of the process type: PaaSTA allows a '_' where a host name cannot have one.</summary>
     public string Type => Name.Replace('_', '-');
 }
+
+/// <summary>A namespace that other services of this machine meet at a port (PC-14).</summary>
+sealed record ServicePort(string Namespace, int Port);
 
 /// <summary>A service's folder of soa-configs, which is what a pillar is to PaaSTA: instances by cluster, and the pipeline. Immutable.</summary>
 sealed partial record ServiceConfig(IReadOnlyList<ServiceInstance> Instances, DeployPipeline? Pipeline)
@@ -35,12 +41,16 @@ sealed partial record ServiceConfig(IReadOnlyList<ServiceInstance> Instances, De
     public static readonly ServiceConfig None = new([], null);
 
     const string PipelineFile = "deploy.yaml";
+    const string SmartstackFile = "smartstack.yaml";
+
+    /// <summary>The namespaces with a <c>proxy_port</c> that speak HTTP; what a worker is registered in has none (PC-17, PC-18).</summary>
+    public IReadOnlyList<ServicePort> Ports { get; init; } = [];
 
     /// <summary>Every group that an instance has.</summary>
     public IReadOnlyList<string> Groups => [.. Instances.Select(instance => instance.DeployGroup).Distinct(StringComparer.Ordinal)];
 
     /// <summary>Is this one of the files that <see cref="Read"/> is to be given?</summary>
-    public static bool Knows(string file) => file == PipelineFile || ClusterOf(file) is not null;
+    public static bool Knows(string file) => file is PipelineFile or SmartstackFile || ClusterOf(file) is not null;
 
     /// <summary>What is unknown in it is left alone, as the tools do that do not validate.</summary>
     /// <exception cref="Refusal">A file cannot be read; every mistake of the first such one with its line.</exception>
@@ -48,6 +58,7 @@ sealed partial record ServiceConfig(IReadOnlyList<ServiceInstance> Instances, De
     {
         var instances = new List<ServiceInstance>();
         DeployPipeline? pipeline = null;
+        IReadOnlyList<ServicePort> ports = [];
         foreach (var file in files)
         {
             var mistakes = new Mistakes(file.Name);
@@ -55,6 +66,10 @@ sealed partial record ServiceConfig(IReadOnlyList<ServiceInstance> Instances, De
             if (file.Name == PipelineFile)
             {
                 pipeline = root is null ? null : DeployPipeline.Of(root, mistakes);
+            }
+            else if (file.Name == SmartstackFile)
+            {
+                ports = root is null or Scalar { IsNull: true } ? [] : PortsOf(root, mistakes);
             }
             else if (ClusterOf(file.Name) is { } cluster && root is not null && Fields.Of(root, "", mistakes) is not null)
             {
@@ -64,7 +79,38 @@ sealed partial record ServiceConfig(IReadOnlyList<ServiceInstance> Instances, De
             mistakes.Throw();
         }
 
-        return new ServiceConfig([.. instances.DistinctBy(instance => instance.FullName)], pipeline);
+        return new ServiceConfig([.. instances.DistinctBy(instance => instance.FullName)], pipeline) { Ports = ports };
+    }
+
+    static List<ServicePort> PortsOf(Node root, Mistakes mistakes)
+    {
+        var ports = new List<ServicePort>();
+        foreach (var entry in Fields.Of(root, "", mistakes) is null ? [] : ((Mapping)root).Entries)
+        {
+            // "port: null" is discovery alone; what is not HTTP the router cannot lead.
+            if (Fields.Of(entry.Value, entry.Key, mistakes) is not { } fields || fields.Take("proxy_port") is not Scalar { IsNull: false } || (fields.Text("mode") ?? "http") != "http")
+            {
+                continue;
+            }
+
+            var port = fields.Number("proxy_port", 0, 1, 65_535);
+            if (ports.Find(other => other.Port == port) is { } same)
+            {
+                fields.Mistake("proxy_port", $"{port} is {same.Namespace}'s already");
+            }
+
+            ports.Add(new ServicePort(entry.Key, port));
+        }
+
+        return ports;
+    }
+
+    /// <summary><c>registrations: [service.namespace]</c>, in the first years <c>nerve_ns: namespace</c>.</summary>
+    static IReadOnlyList<string> NamespacesOf(Fields fields, string instance, string service)
+    {
+        var named = fields.List("registrations").Select(item => fields.TextOf(item.Node, item.Path)).OfType<string>()
+            .Where(name => name.StartsWith(service + ".", StringComparison.Ordinal)).Select(name => name[(service.Length + 1)..]).ToList();
+        return named.Count > 0 ? named : [fields.Text("nerve_ns") ?? instance];
     }
 
     static ServiceInstance? InstanceOf(Entry entry, string cluster, string service, Mistakes mistakes)
@@ -94,6 +140,7 @@ sealed partial record ServiceConfig(IReadOnlyList<ServiceInstance> Instances, De
             // With a range the least is what there is: nothing here scales by itself.
             Quantity = fields.Has("max_instances") ? few : fields.Has("instances") ? fields.Number("instances", 1, 0, 1000) : null,
             Command = CommandOf(fields),
+            Namespaces = NamespacesOf(fields, entry.Key, service),
             Bounce = Additions.StrategyOf(fields, "bounce_method"),
             BounceMargin = Additions.MarginOf(fields),
             Environment = fields.Free("env").Entries.ToDictionary(variable => variable.Key, variable => fields.TextOf(variable.Value, $"env.{variable.Key}") ?? "", StringComparer.Ordinal),

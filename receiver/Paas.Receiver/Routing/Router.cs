@@ -248,6 +248,27 @@ sealed class Router : IDisposable
         ? AnswerAsync(context, route)
         : UnknownAsync(context);
 
+    /// <summary>Is there anything behind this key?</summary>
+    public bool HasKey(string key)
+    {
+        lock (gate)
+        {
+            return destinations.ContainsKey(key);
+        }
+    }
+
+    /// <summary>Answers every request by what this key leads to, whatever its host: for a listener of one service.</summary>
+    public Task HandleAsync(HttpContext context, string key)
+    {
+        Destination? destination;
+        lock (gate)
+        {
+            destination = destinations.GetValueOrDefault(key);
+        }
+
+        return destination is null ? NeutralPage.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, AskAgainAfter) : AnswerAsync(context, new Route("*", "", destination));
+    }
+
     public void Dispose()
     {
         sweep.Dispose();

@@ -163,6 +163,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<DeploymentQueue>()
             .AddSingleton<ManualFixes>()
             .AddSingleton<Marks>()
+            .AddSingleton<ServicePorts>()
             .AddSingleton<Pipelines>()
             .AddSingleton<Demolition>()
             .AddSingleton(new DoctorSettings { Root = root, State = state })

@@ -99,10 +99,24 @@ public class DesiredStateTests
     [InlineData("kubernetes-qa.yaml", "main: {deploy_group: 'a b'}", "deploy group")]
     [InlineData("kubernetes-qa.yaml", "main: {bounce_method: crosover}", "did you mean 'crossover'?")]
     [InlineData("kubernetes-qa.yaml", "main: {bounce_margin_factor: 0}", "'0' is not a number above 0 and at most 1")]
+    [InlineData("smartstack.yaml", "main: {proxy_port: 70000}", "proxy_port")]
+    [InlineData("smartstack.yaml", "main: {proxy_port: 4000}\nother: {proxy_port: 4000}", "4000 is main's already")]
+    [InlineData("smartstack.yaml", "main: 4000", "main")]
     [InlineData("kubernetes-qa.yaml", "- main", "a mapping was expected")]
     [InlineData("kubernetes-qa.yaml", "main: [", "has a mistake")]
     public void A_file_with_a_mistake_is_refused_with_its_line(string file, string text, string expected) =>
         Assert.Contains(expected, Assert.Throws<Refusal>(() => Config((file, text))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void Namespaces_with_a_port_are_met_and_registrations_say_who_is_behind_them()
+    {
+        var config = Config(
+            ("smartstack.yaml", "main: {proxy_port: 20001, mode: http, timeout_server_ms: 5000}\ndiscovery: {proxy_port: null}\nraw: {proxy_port: 20002, mode: tcp}\nnone: {}\n"),
+            ("kubernetes-qa.yaml", "main: {}\ncanary: {registrations: [hello.main, other.main]}\nold: {nerve_ns: main}\nworker: {}\n"));
+
+        Assert.Equal([new ServicePort("main", 20001)], config.Ports);
+        Assert.Equal(["main", "main", "main", "worker"], config.Instances.Select(instance => Assert.Single(instance.Namespaces)));
+    }
 
     [Fact]
     public void How_a_service_changes_over_is_read_from_its_configuration()
