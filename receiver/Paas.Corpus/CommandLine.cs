@@ -124,6 +124,7 @@ static class CommandLine
             CheckCommand.Create(surroundings),
             PipelineCommand.Create(surroundings),
             CheckCommand.CreateItest(surroundings),
+            PushToRegistryCommand.Create(surroundings),
         };
         foreach (var service in ServiceCommands.Create(surroundings))
         {

@@ -46,6 +46,18 @@ public sealed class TheRegistry(ContainingReceiver shared) : IClassFixture<Conta
         await docker.DoAsync("pull", $"{place}/local-shelf:latest");
         Assert.Equal(id, (await shared.Docker.Engine.FindImageAsync($"{place}/local-shelf:latest"))!.Id);
 
+        // PaaSTA's verb pushes what itest made, once.
+        var (sha, host) = (new string('a', 40), new Dictionary<string, string> { ["DOCKER_HOST"] = shared.Docker.Address });
+        await docker.DoAsync("tag", id, $"services-shelf:paasta-{sha}");
+        var (refused, _, why) = await CorpusCommand.RunAsync(receiver, host, "push-to-registry", "-s", "services-shelf", "-c", sha[..8]);
+        Assert.True(refused == 1 && why.Contains("a whole commit", StringComparison.Ordinal), why);
+        var (pushed, _, pushTrouble) = await CorpusCommand.RunAsync(receiver, host, "push-to-registry", "-s", "services-shelf", "-c", sha);
+        Assert.True(pushed == 0, pushTrouble);
+        Assert.Equal(HttpStatusCode.OK, await AskAsync($"v2/local/shelf/manifests/paasta-{sha}", receiver.Token));
+        Assert.Contains("is there already", (await CorpusCommand.RunAsync(receiver, host, "push-to-registry", "-s", "shelf", "-c", sha)).Output, StringComparison.Ordinal);
+        Assert.Equal(1, (await CorpusCommand.RunAsync(receiver, host, "push-to-registry", "-s", "shelf", "-c", new string('b', 40))).Code);
+        await docker.DoAsync("rmi", $"services-shelf:paasta-{sha}");
+
         // A token that may only look pulls and does not push; one for another project sees nothing.
         var reader = await TokenAsync("""{"name":"reader","project":"local/shelf","permissions":["WORKSPACE_VIEW"]}""");
         Assert.Equal(HttpStatusCode.OK, await AskAsync("v2/local-shelf/tags/list", reader));
