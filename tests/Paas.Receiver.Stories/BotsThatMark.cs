@@ -327,6 +327,17 @@ public sealed class BotsThatMark(SharedReceiver shared) : IClassFixture<SharedRe
         Assert.Contains("NO  there is no Dockerfile here", output, StringComparison.Ordinal);
         Assert.Equal(1, (await CorpusAsync("itest", "-s", "checked", "-c", await git.HeadAsync())).Code);
 
+        await git.WriteAsync("Makefile", "DOCKER_TAG ?= checked-dev\nitest:\n\ttest $(DOCKER_TAG) = services-checked:paasta-1\ntest:\n\ttrue\n");
+        var here = new Dictionary<string, string> { ["PWD"] = git.Directory };
+        (_, output, _) = await CorpusCommand.RunAsync(receiver, here, "check", "checked");
+        Assert.Contains("ok  the Makefile has a default for DOCKER_TAG", output, StringComparison.Ordinal);
+        Assert.Contains("ok  the Makefile has a target itest", output, StringComparison.Ordinal);
+        Assert.Contains("NO  the Makefile has no target cook-image", output, StringComparison.Ordinal);
+        var (failed, _, why) = await CorpusCommand.RunAsync(receiver, here, "itest", "-s", "checked", "-c", "2");
+        Assert.True(failed == 1 && why.Contains("make itest ended with exit code 2", StringComparison.Ordinal), why);
+        (failed, _, why) = await CorpusCommand.RunAsync(receiver, here, "itest", "-s", "services-checked", "-c", "1");
+        Assert.True(failed == 1 && (why.Contains("itest has not created services-checked:paasta-1", StringComparison.Ordinal) || why.Contains("docker is not", StringComparison.Ordinal)), why);
+
         await pillar.WriteAsync("kubernetes-local.yaml", "main: [\n");
         await pillar.CommitAsync("Break it");
         var refused = await pillar.PushAsync();

@@ -32,6 +32,14 @@ public partial class RequirementsTests
     }
 
     [Fact]
+    public void Every_number_of_PaaSTAs_contract_stands_there_once_in_its_order()
+    {
+        const int Count = 38;
+
+        Assert.Equal(Enumerable.Range(1, Count).Select(number => $"PC-{number:00}"), Rows().Select(row => row.Number).Where(number => number.StartsWith("PC-", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void Every_test_that_is_named_exists_and_every_gap_is_said()
     {
         var sources = Directory.EnumerateFiles(Path.Combine(Top, "tests"), "*.cs", SearchOption.AllDirectories)

@@ -8,7 +8,7 @@ static class CorpusCommand
 {
     public static Task<(int Code, string Output, string Error)> RunAsync(ReceiverProcess receiver, params string[] arguments) => RunAsync(receiver, [], arguments);
 
-    /// <param name="more">Variables of the command's environment.</param>
+    /// <param name="more">Variables of the command's environment; <c>PWD</c> is where it runs.</param>
     public static async Task<(int Code, string Output, string Error)> RunAsync(ReceiverProcess receiver, Dictionary<string, string> more, params string[] arguments)
     {
         var (output, error) = (new StringWriter { NewLine = "\n" }, new StringWriter { NewLine = "\n" });
@@ -21,7 +21,7 @@ static class CorpusCommand
             Error = error,
             RawOut = rawOutput,
             RawError = rawError,
-            Directory = receiver.Root,
+            Directory = more.GetValueOrDefault("PWD") ?? receiver.Root,
             Home = receiver.Root,
             Variable = name => variables.GetValueOrDefault(name),
         });
