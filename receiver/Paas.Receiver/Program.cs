@@ -188,6 +188,7 @@ services.AddSingleton<ArchiveChecks>();
 services.AddHostedService(provider => provider.GetRequiredService<ArchiveChecks>());
 services.AddSingleton<Deliverable>();
 services.AddSingleton<FixWorkflow>();
+services.AddSingleton<TreeAgain>();
 services.AddSingleton<ChangeRecorder>();
 services.AddSingleton<HandMade>();
 services.AddSingleton<CookingWorkflow>();

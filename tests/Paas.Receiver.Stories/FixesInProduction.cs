@@ -94,6 +94,38 @@ public sealed class FixesInProduction
         Directory.Delete(keys, recursive: true);
     }
 
+    [Fact]
+    public async Task What_production_configured_is_part_of_what_was_sealed_and_no_drift()
+    {
+        await using var receiver = await ReceiverProcess.StartAsync(Quick);
+        Assert.Equal(HttpStatusCode.Created, (await receiver.AskApiAsync(HttpMethod.Post, "api/v1/environments", """{"type":"prod"}""")).Status);
+        await using var git = await GitClient.NewAsync(receiver, "shop", "hello");
+        await git.WriteHookAsync("configure", "echo $PAAS_ENVIRONMENT >configured");
+        await git.CommitAsync("Configure something");
+        Assert.True((await git.PushAsync()).Accepted);
+        await CorpusAsync(receiver, "promote", "-e", "local", "shop", "--to", "prod");
+        Assert.DoesNotContain("past the receiver", await CorpusAsync(receiver, "status", "-e", "prod", "shop", "--verify"), StringComparison.Ordinal);
+
+        // Only what somebody changed is the difference.
+        var first = Directory.ResolveLinkTarget(Path.Combine(Production(receiver), "deploy", "current"), returnFinalTarget: true)!.FullName;
+        await File.WriteAllTextAsync(Path.Combine(first, "VERSION"), "9\n");
+        Assert.Contains("changed past the receiver: VERSION", await CorpusAsync(receiver, "status", "-e", "prod", "shop"), StringComparison.Ordinal);
+        await git.CommitFileAsync("VERSION", "2\n");
+        Assert.True((await git.PushAsync()).Accepted);
+        var promoted = await CorpusAsync(receiver, "promote", "-e", "local", "shop", "--to", "prod");
+        Assert.Contains("v1 was changed past the receiver: VERSION; it is kept as fix 1", promoted, StringComparison.Ordinal);
+        var patch = await CorpusAsync(receiver, "patches", "-e", "prod", "shop", "1");
+        Assert.Contains("+9", patch, StringComparison.Ordinal);
+        Assert.DoesNotContain("configured", patch, StringComparison.Ordinal);
+
+        // Unpacked again it is configured again.
+        var back = await CorpusAsync(receiver, "rollback", "-e", "prod", "shop", "v1", "--code-only");
+        Assert.Contains("it is unpacked from its archive again", back, StringComparison.Ordinal);
+        Assert.StartsWith("hello version 1 release v1", await PageAsync(receiver, "shop.prod.localhost"), StringComparison.Ordinal);
+        Assert.Equal("prod\n", await File.ReadAllTextAsync(Path.Combine(first, "configured")));
+        Assert.DoesNotContain("past the receiver", await CorpusAsync(receiver, "status", "-e", "prod", "shop", "--verify"), StringComparison.Ordinal);
+    }
+
     static async Task<string> PromoteAsync(ReceiverProcess production)
     {
         var (status, body) = await production.AskApiAsync(HttpMethod.Post, "api/v1/projects/prod/shop/promote", "{}");

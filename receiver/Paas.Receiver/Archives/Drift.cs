@@ -40,13 +40,12 @@ sealed class Drift
     }
 
     /// <summary>Reads every file. True when the tree is what was sealed; also when nothing was recorded of it yet.</summary>
-    public static Task<bool> VerifyAsync(Release release, CancellationToken ct) => release.ContentDigest is not { } digest ? Task.FromResult(true) : Task.Run(
+    public static Task<bool> VerifyAsync(Release release, CancellationToken ct) => (release.TreeDigest ?? release.ContentDigest) is not { } digest ? Task.FromResult(true) : Task.Run(
         () =>
         {
-            using var tree = new ReleaseTree(null, null, ct);
             try
             {
-                return tree.Walk(release.Directory) == digest;
+                return DigestOf(release.Directory, ct) == digest;
             }
             catch (Projects.Refusal)
             {
@@ -55,6 +54,14 @@ sealed class Drift
             }
         },
         ct);
+
+    /// <summary>Reads every file of a tree.</summary>
+    /// <exception cref="Projects.Refusal">It holds what no release holds.</exception>
+    public static string DigestOf(string directory, CancellationToken ct)
+    {
+        using var tree = new ReleaseTree(null, null, ct);
+        return tree.Walk(directory);
+    }
 
     static (List<string> Paths, long Newest) Touched(string tree, DateTimeOffset since, CancellationToken ct)
     {

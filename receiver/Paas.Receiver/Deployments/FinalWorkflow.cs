@@ -98,6 +98,7 @@ sealed class FinalWorkflow(
         }
 
         await handMade.LookInAsync(run, draft, fixedByHand, ct);
+        var treeDigest = patched || !ProjectHooks.Any(draft.Directory, ProjectHooks.BeforeBuild) ? null : await Task.Run(() => Drift.DigestOf(draft.Directory, ct), ct);
         steps.LookAt("manifest");
         var manifest = Declared.In(draft.Directory, run, pillar, launches);
 
@@ -120,6 +121,10 @@ sealed class FinalWorkflow(
                 File.Move(fetched, sealedRelease.ArchiveFile);
                 releases.RecordArchive(sealedRelease, origin.ContentDigest, origin.ArchiveDigest, offer.Bytes, offer.Signature.Value, offer.Signature.Key);
                 releases.RecordCheck(sealedRelease.Id, trouble: null); // the tree is what was unpacked from it
+                if (treeDigest is not null && treeDigest != origin.ContentDigest)
+                {
+                    releases.RecordTree(sealedRelease, treeDigest);
+                }
             }
 
             return Task.FromResult(sealedRelease);

@@ -13,7 +13,7 @@ namespace Paas.Receiver.Deployments;
 /// configuration says <c>drift: refuse</c> the deployment is refused unless it was told to go on without (<c>-o discard-fixes</c>).
 /// </summary>
 sealed class HandMade(
-    PatchStore patches, PatchWriter writer, DraftBuilder builder, Drift drift, Bundler bundler, ChangeRecorder recorder, Launches launches, GitProgram git, TimeProvider time)
+    PatchStore patches, PatchWriter writer, DraftBuilder builder, Drift drift, TreeAgain trees, ChangeRecorder recorder, Launches launches, GitProgram git, TimeProvider time)
 {
     const int MostNamed = 10;
 
@@ -38,7 +38,7 @@ sealed class HandMade(
             lost.Add(NotContained(run, old, patch));
         }
 
-        if (await FindDriftAsync(run.Id, old, ct) is { } found)
+        if (await FindDriftAsync(run, old, ct) is { } found)
         {
             lost.Add($"{old} was changed past the receiver: {Named(found.Files)}; it is kept as {found}: corpus patches {run.Project.Name} {found.Number}");
         }
@@ -83,7 +83,7 @@ sealed class HandMade(
     }
 
     /// <summary>What somebody changed in a sealed tree past the receiver, kept as a patch; null when it is what was sealed.</summary>
-    async Task<Patch?> FindDriftAsync(ReleaseId deployment, Release release, CancellationToken ct)
+    async Task<Patch?> FindDriftAsync(Run run, Release release, CancellationToken ct)
     {
         var touched = await drift.FindAsync(release, ct);
         if (touched.Count == 0)
@@ -93,15 +93,16 @@ sealed class HandMade(
 
         // The working copy's files are these very files, and git tells by size and second only whether they are what it wrote.
         new GitRepository(release.Project.ProjectRepository, git).ForgetCheckout();
+        var deployment = run.Id;
         var original = Path.Combine(release.Project.Build, deployment.Value + ".drift.tmp");
         try
         {
-            if (release.ArchiveDigest is null || !File.Exists(release.ArchiveFile))
+            if (!TreeAgain.CanBeMade(release))
             {
                 return patches.Add(release, PatchState.Drift, $"Changed in {release} past the receiver; its archive is gone, so no difference can be told", "unknown", touched, null, null);
             }
 
-            await bundler.UnpackAsync(release.ArchiveFile, original, release.ArchiveDigest, ct);
+            await trees.MakeAsync(run, release, original, ct);
             var changes = await Task.Run(() => TreeChanges.InCopy(original, release.Directory, ct), ct);
             var head = new PatchHead("unknown", $"Changed in {release} past the receiver", "Found before it was replaced.", time.GetUtcNow());
             var texts = await recorder.TextsAsync(release, changes, head, deployment, ct);
@@ -110,6 +111,12 @@ sealed class HandMade(
                 ? known : patches.Add(release, PatchState.Drift, head.Subject, head.Author, changes.Paths, texts.Own?.Text, texts.Built?.Text);
             ShowWith(patch, Path.Combine(release.Project.Archives, deployment.Value));
             return patch;
+        }
+        catch (Refusal refusal)
+        {
+            // Too much for a patch, an archive that is damaged, a step that fails: what is to be deployed has no part in it.
+            run.Log.Detail(refusal.Message);
+            return patches.Add(release, PatchState.Drift, $"Changed in {release} past the receiver; no difference can be told", "unknown", touched, null, null);
         }
         finally
         {

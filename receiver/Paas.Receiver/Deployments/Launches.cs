@@ -235,8 +235,12 @@ sealed class Launches(
     }
 
     /// <summary>The configuration a release was made with: its own tree's defaults, the pillar's commit of then, what its call set.</summary>
-    public Task<Pillar> PillarAsync(Release release, CancellationToken ct = default) =>
-        PillarAsync(release.Project, release.PillarCommit, release.Directory, Wishes.FromJson(journal.Find(release.Id)?.Wishes), ct);
+    public Task<Pillar> PillarAsync(Release release, CancellationToken ct = default) => PillarAsync(release, release.Directory, ct);
+
+    /// <inheritdoc cref="PillarAsync(Release, CancellationToken)"/>
+    /// <param name="tree">Where its tree is, if not in its own place.</param>
+    public Task<Pillar> PillarAsync(Release release, string tree, CancellationToken ct = default) =>
+        PillarAsync(release.Project, release.PillarCommit, tree, Wishes.FromJson(journal.Find(release.Id)?.Wishes), ct);
 
     /// <summary>Before anything of the old release is touched.</summary>
     /// <exception cref="Refusal">An address is another project's, or not the project's to choose.</exception>

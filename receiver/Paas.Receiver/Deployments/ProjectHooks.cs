@@ -12,7 +12,9 @@ namespace Paas.Receiver.Deployments;
 sealed class ProjectHooks(Launches launches, DraftBuilder builder, AdditionStore additions, IReadOnlyList<INotificationChannel> channels)
 {
     /// <summary>Steps that a tree goes through before it is sealed.</summary>
-    public static readonly IReadOnlyList<string> BeforeSeal = ["gather_variables", "pre_install", "configure", "build", "post_build", "bundle"];
+    public static readonly IReadOnlyList<string> BeforeBuild = ["gather_variables", "pre_install", "configure"];
+
+    public static readonly IReadOnlyList<string> BeforeSeal = [.. BeforeBuild, "build", "post_build", "bundle"];
 
     /// <param name="pillar">The configuration with this tree's defaults.</param>
     public StepHooks For(Run run, Pillar pillar)

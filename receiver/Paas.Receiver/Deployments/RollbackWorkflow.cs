@@ -8,7 +8,7 @@ using Paas.Receiver.Storage;
 namespace Paas.Receiver.Deployments;
 
 /// <summary>A kept release again (R11.*): its code, its configuration and, unless told otherwise, the data as it left it. Builds nothing.</summary>
-sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bundler, Drift drift, Archivist archivist, Launches launches, ProjectHooks projectHooks, Bounces bounces, Fleet fleet, Visitors visitors, Journal journal, ReleaseImages images)
+sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, TreeAgain trees, Drift drift, Archivist archivist, Launches launches, ProjectHooks projectHooks, Bounces bounces, Fleet fleet, Visitors visitors, Journal journal, ReleaseImages images)
 {
     const int MostNamed = 10;
 
@@ -80,7 +80,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
                         await UnpackAgainAsync(run, target, ct);
                     }
 
-                    await UnpackIfGoneAsync(target, ct);
+                    await UnpackIfGoneAsync(run, target, ct);
                 },
                 new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit));
         }
@@ -135,7 +135,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
             return false;
         }
 
-        if (release.ArchiveDigest is null || !File.Exists(release.ArchiveFile))
+        if (!TreeAgain.CanBeMade(release))
         {
             run.Log.Trouble($"{release} was changed past the receiver: {named}; its archive is gone, so it starts as it is");
             return false;
@@ -152,7 +152,13 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
         AtomicFile.Rename(release.Directory, aside);
         try
         {
-            await UnpackIfGoneAsync(release, ct);
+            await UnpackIfGoneAsync(run, release, ct);
+        }
+        catch
+        {
+            DirectoryHandle.Delete(release.Directory);
+            AtomicFile.Rename(aside, release.Directory);
+            throw;
         }
         finally
         {
@@ -160,18 +166,23 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, Bundler bun
         }
     }
 
-    async Task UnpackIfGoneAsync(Release release, CancellationToken ct)
+    async Task UnpackIfGoneAsync(Run run, Release release, CancellationToken ct)
     {
         if (Directory.Exists(release.Directory))
         {
             return;
         }
 
-        if (release.ArchiveDigest is null || !File.Exists(release.ArchiveFile))
+        if (!TreeAgain.CanBeMade(release))
         {
             throw new Refusal($"{release} has neither its directory nor its archive any more");
         }
 
-        await bundler.UnpackAsync(release.ArchiveFile, release.Directory, release.ArchiveDigest, ct);
+        await trees.MakeAsync(run, release, release.Directory, ct);
+        if (release.TreeDigest is not null)
+        {
+            // Configured again it may be another one, by a time of day for instance.
+            releases.RecordTree(release, await Task.Run(() => Drift.DigestOf(release.Directory, ct), ct));
+        }
     }
 }

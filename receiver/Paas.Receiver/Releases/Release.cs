@@ -32,6 +32,9 @@ sealed record Release
     /// <summary>Digest of paths, kinds and contents (see <c>Archives.Bundler</c>).</summary>
     public string? ContentDigest { get; init; }
 
+    /// <summary>The same of the sealed tree, where production's configure step made it another one than the archive holds; null where they are the same.</summary>
+    public string? TreeDigest { get; init; }
+
     public string? ArchiveDigest { get; init; }
 
     public long? ArchiveBytes { get; init; }

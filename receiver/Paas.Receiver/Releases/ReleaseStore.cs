@@ -145,6 +145,9 @@ sealed class ReleaseStore(Database database, TimeProvider time)
             "UPDATE releases SET content_digest = @contentDigest, archive_digest = @archiveDigest, archive_bytes = @bytes, signature = @signature, signed_by = @signedBy, checked_at = NULL, archive_trouble = NULL WHERE id = @Id",
             new { contentDigest, archiveDigest, bytes, signature, signedBy, Id = release.Id.Value });
 
+    /// <summary>Records that the sealed tree is not what its archive holds, and what it is.</summary>
+    public void RecordTree(Release release, string digest) => database.Write("UPDATE releases SET tree_digest = @digest WHERE id = @Id", new { digest, Id = release.Id.Value });
+
     /// <summary>Records what the archive of its image turned out to be.</summary>
     /// <param name="content">SHA-256 of what is packed in it; null where it was packed elsewhere.</param>
     public void RecordImage(Release release, string digest, long bytes, string? content) =>
@@ -205,7 +208,7 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         [.. database.Read<Row>(
             $"""
             SELECT number AS Number, id AS Id, commit_id AS CommitId, pillar_commit AS PillarCommit, mode AS Mode, made_at AS MadeAt, live_at AS LiveAt,
-                replaced_by AS ReplacedBy, content_digest AS ContentDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, image_digest AS ImageDigest, image_bytes AS ImageBytes, image_content AS ImageContent, image_checked_at AS ImageCheckedAt, image_trouble AS ImageTrouble, pruned AS Pruned, imported AS Imported, checked_at AS CheckedAt, archive_trouble AS ArchiveTrouble
+                replaced_by AS ReplacedBy, content_digest AS ContentDigest, tree_digest AS TreeDigest, archive_digest AS ArchiveDigest, archive_bytes AS ArchiveBytes, signature AS Signature, signed_by AS SignedBy, image_digest AS ImageDigest, image_bytes AS ImageBytes, image_content AS ImageContent, image_checked_at AS ImageCheckedAt, image_trouble AS ImageTrouble, pruned AS Pruned, imported AS Imported, checked_at AS CheckedAt, archive_trouble AS ArchiveTrouble
             FROM releases WHERE {where} ORDER BY number DESC LIMIT {most}
             """,
             parameters).Select(row => row.Release(project))];
@@ -229,6 +232,8 @@ sealed class ReleaseStore(Database database, TimeProvider time)
         public string? ReplacedBy { get; set; }
 
         public string? ContentDigest { get; set; }
+
+        public string? TreeDigest { get; set; }
 
         public string? ArchiveDigest { get; set; }
 
@@ -268,6 +273,7 @@ sealed class ReleaseStore(Database database, TimeProvider time)
             LiveAt = LiveAt is null ? null : DateTimeOffset.Parse(LiveAt),
             ReplacedBy = ReleaseId.TryParse(ReplacedBy),
             ContentDigest = ContentDigest,
+            TreeDigest = TreeDigest,
             ArchiveDigest = ArchiveDigest,
             ArchiveBytes = ArchiveBytes,
             Signature = Signature,

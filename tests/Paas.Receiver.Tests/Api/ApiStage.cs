@@ -142,6 +142,7 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<ArchiveChecks>()
             .AddSingleton<Deliverable>()
             .AddSingleton<FixWorkflow>()
+            .AddSingleton<TreeAgain>()
             .AddSingleton<ChangeRecorder>()
             .AddSingleton<HandMade>()
             .AddSingleton<CookingWorkflow>()
