@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging.Abstractions;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
@@ -10,11 +11,13 @@ using Environment = Paas.Receiver.Projects.Environment;
 namespace Paas.Receiver;
 
 /// <summary>What supervised instances cost while they do nothing, and how soon the end of one is known.</summary>
-static class FleetBench
+static partial class FleetBench
 {
     const int Idle = 10;
 
     const int Crashes = 50;
+
+    const int CrashesAtRest = 30;
 
     public static async Task InstancesAsync(int count, string hooks)
     {
@@ -56,7 +59,8 @@ static class FleetBench
             self.Refresh();
             Console.WriteLine($"  {Idle} s of idling: {(watchers.Sum(Ticks) - before) * 10} ms of processor time in all of them (bar 0), {(self.TotalProcessorTime - ours).TotalMilliseconds:F0} ms in the receiver's part");
 
-            await CrashesAsync(fleet, project, release);
+            await CrashesAsync(fleet, project, release, CrashesAtRest, atRest: true);
+            await CrashesAsync(fleet, project, release, Crashes, atRest: false);
         }
         finally
         {
@@ -66,12 +70,20 @@ static class FleetBench
         }
     }
 
-    static async Task CrashesAsync(Fleet fleet, Project project, ReleaseId release)
+    /// <param name="atRest">Each when the former one's successor has been started, so that nothing else is being done; else while the former one is being replaced.</param>
+    static async Task CrashesAsync(Fleet fleet, Project project, ReleaseId release, int crashes, bool atRest)
     {
-        var took = new List<double>();
-        for (var crash = 0; crash < Crashes; crash++)
+        var (took, told) = (new List<double>(), new List<double>());
+        for (var crash = 0; crash < crashes; crash++)
         {
-            var victim = fleet.Status(project, release).First(one => one.Healthy);
+            do
+            {
+                await Task.Delay(atRest ? TimeSpan.FromMilliseconds(250) : TimeSpan.Zero);
+            }
+            while (atRest && fleet.Status(project, release).Any(one => one.Process is null));
+
+            // Another one each time: one that ends again and again waits longer and longer for its successor.
+            var victim = fleet.Status(project, release).First(one => one.Healthy && (!atRest || one.Number > crash));
             var known = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
             void Look(Project of, ReleaseId id)
             {
@@ -82,15 +94,52 @@ static class FleetBench
             }
 
             fleet.Changed += Look;
+            using var kernel = KernelSays(victim.Process!.Value, out var said);
             var killed = Stopwatch.GetTimestamp();
             PosixSignals.Send(victim.Process!.Value, PosixSignals.Kill);
             took.Add(Stopwatch.GetElapsedTime(killed, await known.Task.WaitAsync(TimeSpan.FromSeconds(10))).TotalMilliseconds);
+            told.Add(Stopwatch.GetElapsedTime(killed, await said).TotalMilliseconds);
             fleet.Changed -= Look;
         }
 
-        took.Sort();
-        Console.WriteLine($"  {Crashes} crashes, each to its detection: median {took[took.Count / 2]:F1} ms, 95 % within {took[took.Count * 95 / 100]:F1} ms, at most {took[^1]:F1} ms (bar 20 ms)");
+        Console.WriteLine($"  {crashes} crashes, {(atRest ? "each when all is at rest" : "each while the former is being replaced")}, to their detection: {Spread(took)} (bar 20 ms); the kernel tells of them after {Spread(told)}");
+
+        static string Spread(List<double> times)
+        {
+            times.Sort();
+            return string.Create(CultureInfo.InvariantCulture, $"median {times[times.Count / 2]:F1} ms, 95 % within {times[times.Count * 95 / 100]:F1} ms, at most {times[^1]:F1} ms");
+        }
     }
+
+    /// <summary>When the kernel says, to a thread that does nothing but wait for it, that a process has ended: what nobody can be quicker than.</summary>
+    static Microsoft.Win32.SafeHandles.SafeFileHandle KernelSays(int process, out Task<long> said)
+    {
+        var descriptor = new Microsoft.Win32.SafeHandles.SafeFileHandle((nint)Syscall(434 /* pidfd_open */, process, 0), ownsHandle: true);
+        said = Task.Factory.StartNew(
+            () =>
+            {
+                var waited = new PollDescriptor { Descriptor = (int)descriptor.DangerousGetHandle(), Events = 1 /* POLLIN */ };
+                _ = Poll(ref waited, 1, 10_000);
+                return Stopwatch.GetTimestamp();
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Thread.Sleep(1); // it waits by now
+        return descriptor;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Events;
+        public short Returned;
+    }
+
+    [LibraryImport("libc", EntryPoint = "syscall")]
+    private static partial long Syscall(long number, long first, long second);
+
+    [LibraryImport("libc", EntryPoint = "poll")]
+    private static partial int Poll(ref PollDescriptor descriptors, ulong count, int timeout);
 
     /// <summary>The supervisor and everything it started but the application.</summary>
     static List<int> WatchersOf(string pidFile, int application)
