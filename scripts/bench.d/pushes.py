@@ -16,6 +16,7 @@ import uuid
 
 import engine as docker_engine
 import modes
+import typed
 from figures import is_missed, medians, ms, row, spread, table
 from stage import Disk, HttpBackend, Person, Receiver, large_tree, own_start, run, until
 
@@ -372,7 +373,7 @@ def l_containers(switches=200):
         row(f"l  failed requests during {switches} container switches", str(answers["failed"]), f"{answers['well']} answered", "0", answers["failed"] == 0)
 
 
-ALL = {"a": a_push_to_live, "b": b_cooking, "c": c_rollback, "d": d_full_house, "e": e_many_at_once, "f": f_check_out, **modes.ALL, "l": l_containers}
+ALL = {"a": a_push_to_live, "b": b_cooking, "c": c_rollback, "d": d_full_house, "e": e_many_at_once, "f": f_check_out, **modes.ALL, **typed.ALL, "l": l_containers}
 os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
 for letter in sys.argv[1:]:
     print(f"{letter}: {ALL[letter].__doc__.strip()}", flush=True)
