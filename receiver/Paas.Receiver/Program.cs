@@ -233,6 +233,8 @@ services.AddSingleton(provider => new DoctorSettings
 services.AddSingleton<MachineChecks>();
 services.AddSingleton<RecordChecks>();
 services.AddSingleton<ServiceChecks>();
+services.AddSingleton<LeftoverChecks>();
+services.AddSingleton<HostChecks>();
 services.AddSingleton<Doctor>();
 services.AddSingleton(provider => ActivatorUtilities.CreateInstance<Measurements>(provider, options.Root));
 services.AddSingleton(provider => new Readiness(options.State, root.Database, TimeProvider.System));

@@ -22,7 +22,7 @@ sealed record ImageSettings
 }
 
 /// <summary>One image of a listing.</summary>
-sealed record ImageSummary(string Id, IReadOnlyList<string>? RepoTags);
+sealed record ImageSummary(string Id, IReadOnlyList<string>? RepoTags, IReadOnlyDictionary<string, string>? Labels = null);
 
 /// <summary>A container to be made.</summary>
 sealed record ContainerOrder

@@ -19,7 +19,7 @@ enum Severity
 }
 
 /// <summary>One thing that was looked at.</summary>
-/// <param name="Area">One word: <c>disk</c>, <c>kernel</c>, <c>programs</c>, <c>permissions</c>, <c>clock</c>, <c>ports</c>, <c>database</c>, <c>journal</c>, <c>files</c>, <c>space</c>, <c>containers</c>, <c>repositories</c>, <c>certificates</c>.</param>
+/// <param name="Area">One word: <c>disk</c>, <c>kernel</c>, <c>programs</c>, <c>permissions</c>, <c>clock</c>, <c>ports</c>, <c>database</c>, <c>journal</c>, <c>files</c>, <c>space</c>, <c>containers</c>, <c>images</c>, <c>groups</c>, <c>registry</c>, <c>nginx</c>, <c>hosts</c>, <c>repositories</c>, <c>certificates</c>.</param>
 /// <param name="Remedy">What would put it right; null where nothing has to be.</param>
 sealed record Diagnosis(string Area, Severity Severity, string Message, string? Remedy = null);
 

@@ -4,7 +4,7 @@ namespace Paas.Receiver.Diagnostics;
 /// Looks over the whole receiver: the machine it is on, what it keeps on disk held against what its journal says, and what it serves. Looking changes nothing; with
 /// <see cref="Examination.Fix"/> it puts right what is safe, and says so. One check that cannot be made is a finding, and the others go on.
 /// </summary>
-sealed class Doctor(MachineChecks machine, RecordChecks records, ServiceChecks serving)
+sealed class Doctor(MachineChecks machine, RecordChecks records, ServiceChecks serving, LeftoverChecks leftovers, HostChecks hosts)
 {
     /// <summary>Every finding, in the order of the checks.</summary>
     public async Task<IReadOnlyList<Diagnosis>> ExamineAsync(Examination examination, CancellationToken ct)
@@ -19,6 +19,10 @@ sealed class Doctor(MachineChecks machine, RecordChecks records, ServiceChecks s
             ("ports", () => serving.PortsAsync(ct)),
             ("certificates", serving.CertificatesAsync),
             ("containers", () => serving.ContainersAsync(examination, ct)),
+            ("images", () => leftovers.ImagesAsync(examination, ct)),
+            ("groups", () => leftovers.GroupsAsync(examination)),
+            ("registry", () => serving.BackgroundAsync(ct)),
+            ("hosts", () => hosts.LookAsync(ct)),
             ("database", records.DatabaseAsync),
             ("journal", records.JournalAsync),
             ("space", records.SpaceAsync),

@@ -120,6 +120,13 @@ sealed class MachineChecks(DoctorSettings settings, Cage cage, ProjectUsers user
             yield return new Diagnosis("clock", Severity.Fine, $"{now:u}, after everything in the journal");
         }
 
+        if (FromTheFuture(now + Tolerance) is { } file)
+        {
+            yield return new Diagnosis(
+                "clock", Severity.Warning, $"{file.Path} was written at {file.At:u}, which is still to come: the clock was put back, or the files come from a machine whose clock is ahead",
+                "set the clock (timedatectl set-ntp true)");
+        }
+
         var synchronised = await VersionAsync(["timedatectl", "show", "-p", "NTPSynchronized", "--value"], ct);
         yield return synchronised switch
         {
@@ -127,6 +134,14 @@ sealed class MachineChecks(DoctorSettings settings, Cage cage, ProjectUsers user
             "no" => new Diagnosis("clock", Severity.Warning, "nothing keeps the clock right", "timedatectl set-ntp true, or install chrony"),
             _ => new Diagnosis("clock", Severity.Note, "whether NTP keeps it right is not known here (no timedatectl)"),
         };
+    }
+
+    /// <summary>Of what the receiver itself writes, the latest; null when nothing is later than this.</summary>
+    (string Path, DateTimeOffset At)? FromTheFuture(DateTimeOffset now)
+    {
+        var latest = Directory.EnumerateFileSystemEntries(settings.State).Append(settings.State)
+            .Select(path => (Path: path, At: new DateTimeOffset(File.GetLastWriteTimeUtc(path), TimeSpan.Zero))).MaxBy(one => one.At);
+        return latest.At > now ? latest : null;
     }
 
     IEnumerable<(string Path, UnixFileMode Most)> Private()

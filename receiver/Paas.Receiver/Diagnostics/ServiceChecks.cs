@@ -2,14 +2,20 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Paas.Receiver.Containers;
+using Paas.Receiver.ImageStore;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
+using Paas.Receiver.Runtimes;
 
 namespace Paas.Receiver.Diagnostics;
 
 /// <summary>What others reach: doors that should answer, certificates that end, and containers in an engine that others use too.</summary>
-sealed class ServiceChecks(DoctorSettings settings, Engine engine, OwnThings own, ProjectStore projects, ReleaseStore releases, TimeProvider time)
+sealed class ServiceChecks(
+    DoctorSettings settings, Engine engine, OwnThings own, ProjectStore projects, ReleaseStore releases, RegistryServer registry, Fleet fleet, TimeProvider time)
 {
+    /// <summary>The registry is started when it is first asked.</summary>
+    static readonly TimeSpan RegistryPatience = TimeSpan.FromSeconds(20);
+
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
     static readonly TimeSpan Soon = TimeSpan.FromDays(14);
 
@@ -62,6 +68,49 @@ sealed class ServiceChecks(DoctorSettings settings, Engine engine, OwnThings own
         if (orphans.Count == 0)
         {
             yield return new Diagnosis("containers", Severity.Fine, $"the Docker engine answers at {engine.Address}; every container of ours has its release");
+        }
+    }
+
+    /// <summary>The registry, where images are kept or one is configured, and the web server that many share, where it serves any.</summary>
+    public async IAsyncEnumerable<Diagnosis> BackgroundAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    {
+        if (registry.IsUsed)
+        {
+            yield return await RegistryTroubleAsync(ct) is { } why
+                ? new Diagnosis("registry", Severity.Problem, why, "images cannot be pushed or pulled; see the receiver's log, and PAAS_REGISTRY")
+                : new Diagnosis("registry", Severity.Fine, "the registry answers");
+        }
+
+        var (sites, silent) = await fleet.WebServerAsync();
+        if (sites > 0)
+        {
+            yield return silent.Count > 0
+                ? new Diagnosis("nginx", Severity.Problem, $"nginx does not serve {silent.Count} of its {sites} sites: ports {string.Join(", ", silent)}", $"see {Path.Combine(settings.State, "web")}; corpus restart PROJECT adds its site anew")
+                : new Diagnosis("nginx", Severity.Fine, $"nginx serves its {sites} sites");
+        }
+    }
+
+    async Task<string?> RegistryTroubleAsync(CancellationToken ct)
+    {
+        if (registry.WhyNot is { } missing)
+        {
+            return missing;
+        }
+
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(RegistryPatience);
+        try
+        {
+            using var answer = await registry.AskAsync(client => client.GetAsync(new Uri("v2/", UriKind.Relative), limit.Token), limit.Token);
+            return answer.IsSuccessStatusCode ? null : $"the registry answers {(int)answer.StatusCode}";
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            return $"the registry does not answer: {e.Message}";
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return $"the registry says nothing within {RegistryPatience.TotalSeconds:0} s";
         }
     }
 

@@ -16,6 +16,9 @@ sealed class HostTroubleException(string message) : Exception(message);
 /// <summary>What a host answered: a status, and JSON of at most a megabyte.</summary>
 sealed record HostAnswer(HttpStatusCode Status, byte[] Body)
 {
+    /// <summary>The time it is there, to the second; null when it does not say.</summary>
+    public DateTimeOffset? Date { get; init; }
+
     public bool Succeeded => (int)Status is >= 200 and < 300;
 }
 
@@ -68,7 +71,7 @@ sealed class HostCalls : IDisposable
             }
 
             using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseContentRead, limit.Token);
-            return Checked(host, answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, await answer.Content.ReadAsByteArrayAsync(limit.Token));
+            return Checked(host, answer.StatusCode, answer.Content.Headers.ContentType?.MediaType, await answer.Content.ReadAsByteArrayAsync(limit.Token)) with { Date = answer.Headers.Date };
         }
         catch (HttpRequestException e)
         {

@@ -78,6 +78,9 @@ sealed partial class RegistryServer : IAsyncDisposable
     /// <summary>False where what is pushed takes no room of this machine's.</summary>
     public bool KeepsHere => upstream is null;
 
+    /// <summary>Something is kept here, or elsewhere for us.</summary>
+    public bool IsUsed => upstream is not null || Directory.Exists(Data);
+
     string Configuration => Path.Combine(directory, "config.yml");
 
     string Socket => Path.Combine(directory, "socket");

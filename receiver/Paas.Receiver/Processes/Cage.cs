@@ -202,6 +202,12 @@ sealed partial class Cage
     /// <summary>Gives back what a cage held outside its scratch directory, once its processes are gone.</summary>
     public void Forget(string group) => groups?.Remove(group);
 
+    /// <summary>Control groups of cages that are gone: nothing has been in them since before this moment.</summary>
+    public IReadOnlyList<string> LeftBefore(DateTime moment) => groups?.LeftBefore(moment) ?? [];
+
+    /// <summary>Removes what <see cref="LeftBefore"/> found. A group that something has come into meanwhile stays.</summary>
+    public void RemoveLeft(IEnumerable<string> left) => groups?.RemoveThese(left);
+
     /// <summary>The same for every cage that a former run left.</summary>
     public void ForgetAbandoned() => groups?.Sweep();
 

@@ -147,13 +147,22 @@ sealed class ControlGroups
     }
 
     /// <summary>Removes every group of this receiver that nothing is in. Only while no cage is being built.</summary>
-    public void Sweep()
+    public void Sweep() => RemoveThese(All());
+
+    /// <summary>The groups of this receiver that were made before this moment (UTC) and that nothing is in.</summary>
+    public IReadOnlyList<string> LeftBefore(DateTime moment) =>
+        [.. All().Where(group => Directory.GetLastWriteTimeUtc(group) < moment && !File.ReadLines(Path.Combine(group, "cgroup.procs")).Any())];
+
+    /// <summary>Removes those of them that still nothing is in.</summary>
+    public void RemoveThese(IEnumerable<string> left)
     {
-        foreach (var group in bases.Values.Distinct().Where(Directory.Exists).SelectMany(above => Directory.GetDirectories(above, prefix + "*")))
+        foreach (var group in left)
         {
             RemoveOne(group);
         }
     }
+
+    IEnumerable<string> All() => bases.Values.Distinct().Where(Directory.Exists).SelectMany(above => Directory.GetDirectories(above, prefix + "*"));
 
     IEnumerable<string> Groups(string name) => bases.Values.Distinct().Select(above => Path.Combine(above, prefix + name));
 

@@ -39,6 +39,9 @@ sealed partial class Fleet : IAsyncDisposable
             cage, settings, logs, new PortPool(), new Docker(engine, new Containers.OwnThings(settings.Root), settings), [new OwnProcess(), new SharedNginx(nginx, settings.StaticSites, time)], time, logger);
     }
 
+    /// <summary>The web server that many share: how many sites it should serve, and the ports of those that it does not.</summary>
+    public Task<(int Sites, IReadOnlyList<int> Silent)> WebServerAsync() => nginx.ExamineAsync();
+
     /// <summary>The healthy instances of a release are others than before.</summary>
     public event Action<Project, ReleaseId>? Changed;
 

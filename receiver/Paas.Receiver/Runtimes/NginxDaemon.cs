@@ -34,6 +34,20 @@ sealed partial class NginxDaemon(string directory, Func<UnixUser?> user, TimePro
     /// <summary>True when the daemon's own socket listens there, or nobody can tell.</summary>
     public bool Listens(int port) => Listening.Belongs(port, process);
 
+    /// <summary>How many sites it should serve, and the ports of those it does not listen on.</summary>
+    public async Task<(int Sites, IReadOnlyList<int> Silent)> ExamineAsync()
+    {
+        await turn.WaitAsync();
+        try
+        {
+            return (sites.Count, [.. sites.Values.Select(site => site.Port).Where(port => !Listens(port))]);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
     /// <summary>Serves a site from here on; returns when its port is open.</summary>
     /// <param name="write">Its configuration, by where nginx sees <c>run</c>, <c>data</c> and <c>web</c>.</param>
     /// <exception cref="IOException">It cannot be served; nothing else has changed.</exception>

@@ -171,6 +171,8 @@ sealed class ApiStage : IAsyncDisposable
             .AddSingleton<MachineChecks>()
             .AddSingleton<RecordChecks>()
             .AddSingleton<ServiceChecks>()
+            .AddSingleton<LeftoverChecks>()
+            .AddSingleton<HostChecks>()
             .AddSingleton<Doctor>()
             .AddSingleton(provider => ActivatorUtilities.CreateInstance<Telemetry.Measurements>(provider, root))
             .AddSingleton(new Telemetry.Readiness(state, database, TimeProvider.System))

@@ -1,9 +1,17 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Paas.Corpus;
 using Paas.Receiver.Api;
+using Paas.Receiver.Containers;
 using Paas.Receiver.Deployments;
+using Paas.Receiver.Hosts;
+using Paas.Receiver.ImageStore;
+using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Storage;
 using Xunit;
@@ -27,7 +35,7 @@ public sealed class DoctorTests : IAsyncLifetime
 
         Assert.DoesNotContain(findings, finding => finding.Severity >= Severity.Warning && finding.Area is not ("disk" or "clock"));
         Assert.Equal(
-            ["clock", "containers", "database", "disk", "files", "journal", "kernel", "permissions", "programs", "trees"],
+            ["clock", "containers", "database", "disk", "files", "groups", "journal", "kernel", "permissions", "programs", "trees"],
             findings.Select(finding => finding.Area).Distinct().Order(StringComparer.Ordinal));
     }
 
@@ -181,7 +189,104 @@ public sealed class DoctorTests : IAsyncLifetime
         Assert.Equal(2, await CommandLine.RunAsync(["doctor", "hello", "--fix"], surroundings));
     }
 
+    [Fact]
+    public async Task A_host_that_is_gone_and_a_clock_that_is_not_a_hosts_are_named()
+    {
+        var links = stage.The<HostLinks>();
+        links.Put(new LinkedHost("itself", stage.Url, stage.Admin, DateTimeOffset.UnixEpoch, "test"));
+        Assert.Equal(Severity.Fine, Assert.Single(Of(await ExamineAsync(new Examination()), "hosts")).Severity);
+
+        foreach (var (minutes, where) in ((int, string)[])[(1, "60 s ahead of"), (-1, "behind that of itself")])
+        {
+            var off = await ActivatorUtilities.CreateInstance<HostChecks>(stage.The<IServiceProvider>(), new Shifted(TimeSpan.FromMinutes(minutes))).LookAsync(default).ToListAsync();
+            Assert.Contains(where, Assert.Single(off, finding => finding is { Area: "clock", Severity: Severity.Warning }).Message.Replace("61 s", "60 s", StringComparison.Ordinal), StringComparison.Ordinal);
+        }
+
+        links.Put(new LinkedHost("gone", new Uri("http://127.0.0.1:1/"), stage.Admin, DateTimeOffset.UnixEpoch, "test"));
+        var gone = Assert.Single(Of(await ExamineAsync(new Examination()), "hosts"), finding => finding.Severity == Severity.Warning);
+        Assert.Contains("gone (127.0.0.1:1) cannot be reached", gone.Message, StringComparison.Ordinal);
+        Assert.Contains("corpus unlink_host gone", gone.Remedy, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_from_the_future_tells_of_a_clock_that_was_put_back()
+    {
+        var file = Path.Combine(stage.Root, "state", "sticky.key");
+        await File.WriteAllTextAsync(file, "");
+        File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddDays(1));
+
+        Assert.Contains(Of(await ExamineAsync(new Examination()), "clock"), finding => finding.Severity == Severity.Warning && finding.Message.StartsWith(file, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Images_of_projects_that_are_gone_are_removed_and_no_others()
+    {
+        var removed = new List<string>();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        await using var docker = builder.Build();
+        docker.MapGet("/version", () => Results.Text("""{"ApiVersion":"1.41","MinAPIVersion":"1.12"}""", "application/json"));
+        docker.MapGet("/{version}/images/json", () => Results.Text(
+            """
+            [{"Id":"sha256:a","RepoTags":["local/hello:1"],"Labels":{"paas.project":"local/hello"}},
+             {"Id":"sha256:b","RepoTags":["local/gone:1","local/gone:2"],"Labels":{"paas.project":"local/gone"}},
+             {"Id":"sha256:c","RepoTags":null,"Labels":null}]
+            """, "application/json"));
+        docker.MapDelete("/{version}/images/{**name}", (string name) =>
+        {
+            removed.Add(Uri.UnescapeDataString(name));
+            return Results.Text("[]", "application/json");
+        });
+        await docker.StartAsync();
+        using var engine = new Engine(new EngineAddress(null, new Uri(docker.Urls.Single()).Port));
+        var checks = ActivatorUtilities.CreateInstance<LeftoverChecks>(stage.The<IServiceProvider>(), engine);
+
+        var seen = Assert.Single(await checks.ImagesAsync(new Examination(), default).ToListAsync());
+        Assert.Equal(Severity.Warning, seen.Severity);
+        Assert.Contains("image local/gone:1, local/gone:2 belongs to no project", seen.Message, StringComparison.Ordinal);
+        Assert.Empty(removed);
+        Assert.Equal(Severity.Mended, Assert.Single(await checks.ImagesAsync(new Examination(Fix: true), default).ToListAsync()).Severity);
+        Assert.Equal(["local/gone:1", "local/gone:2"], removed);
+    }
+
+    [Fact]
+    public async Task Control_groups_of_what_has_ended_are_removed_and_young_ones_left()
+    {
+        var state = Path.Combine(stage.Root, "state");
+        if (ControlGroups.Find(state, out _) is not { } groups)
+        {
+            return; // no control group may be written to here
+        }
+
+        var made = groups.Make("of-the-doctor", CageLimits.None).Select(file => Path.GetDirectoryName(file)!).ToList();
+        var later = ActivatorUtilities.CreateInstance<LeftoverChecks>(stage.The<IServiceProvider>(), new Shifted(TimeSpan.FromHours(1)));
+
+        Assert.Equal(Severity.Fine, Assert.Single(Of(await ExamineAsync(new Examination(Fix: true)), "groups")).Severity);
+        Assert.All(made, group => Assert.True(Directory.Exists(group)));
+        Assert.Equal(Severity.Warning, Assert.Single(await later.GroupsAsync(new Examination()).ToListAsync()).Severity);
+        Assert.Equal(Severity.Mended, Assert.Single(await later.GroupsAsync(new Examination(Fix: true)).ToListAsync()).Severity);
+        Assert.All(made, group => Assert.False(Directory.Exists(group)));
+    }
+
+    [Fact]
+    public async Task A_registry_that_does_not_answer_is_a_problem_and_one_that_nobody_uses_is_not_asked()
+    {
+        Assert.Empty(await stage.The<ServiceChecks>().BackgroundAsync(default).ToListAsync());
+        await using var away = new RegistryServer(Path.Combine(stage.Root, "state"), new Uri("http://127.0.0.1:1/"), TimeProvider.System, NullLogger<RegistryServer>.Instance);
+        var checks = ActivatorUtilities.CreateInstance<ServiceChecks>(stage.The<IServiceProvider>(), away);
+
+        var finding = Assert.Single(await checks.BackgroundAsync(default).ToListAsync());
+
+        Assert.Equal(("registry", Severity.Problem), (finding.Area, finding.Severity));
+    }
+
     Task<IReadOnlyList<Diagnosis>> ExamineAsync(Examination examination) => stage.The<Doctor>().ExamineAsync(examination, default);
 
     static IEnumerable<Diagnosis> Of(IEnumerable<Diagnosis> findings, string area) => findings.Where(finding => finding.Area == area);
+
+    /// <summary>A clock that is off.</summary>
+    sealed class Shifted(TimeSpan by) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
+    }
 }
