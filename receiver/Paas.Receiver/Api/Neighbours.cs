@@ -1,7 +1,7 @@
-using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Http.Metadata;
 using Paas.Receiver.Access;
 using Paas.Receiver.Contract;
 using Paas.Receiver.Hosts;
@@ -154,10 +154,11 @@ sealed class Neighbours(HostLinks links, HostCalls calls, ProjectStore projects,
             return;
         }
 
-        await RelayAsync(context, host, environment, endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName);
+        var isLong = endpoint.Metadata.GetOrderedMetadata<IProducesResponseTypeMetadata>().Any(answer => answer.StatusCode == StatusCodes.Status202Accepted);
+        await RelayAsync(context, host, environment, endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName, isLong);
     }
 
-    async Task RelayAsync(HttpContext context, LinkedHost host, string environment, string? route)
+    async Task RelayAsync(HttpContext context, LinkedHost host, string environment, string? route, bool isLong)
     {
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted); // the door bounds it
@@ -172,11 +173,11 @@ sealed class Neighbours(HostLinks links, HostCalls calls, ProjectStore projects,
         }
 
         context.Response.StatusCode = (int)answer.Status;
-        if (answer.Body.Length > 0)
+        if (answer.Body.Length > 0 || (isLong && answer.Succeeded))
         {
             context.Response.ContentType = answer.Succeeded ? "application/json" : "application/problem+json";
             await context.Response.Body.WriteAsync(
-                answer.Status == HttpStatusCode.Accepted ? WatchedHere(context.Request, host, answer) : Ours(host, answer, route), context.RequestAborted);
+                isLong && answer.Succeeded ? WatchedHere(context.Request, host, answer) : Ours(host, answer, route), context.RequestAborted);
         }
     }
 
@@ -197,7 +198,7 @@ sealed class Neighbours(HostLinks links, HostCalls calls, ProjectStore projects,
     /// <summary>Long work there is watched through us: whoever asked has no token of the host's.</summary>
     static byte[] WatchedHere(HttpRequest request, LinkedHost host, HostAnswer answer)
     {
-        if (ReleaseId.TryParse(HostCalls.Read(host, answer.Body, ContractJson.Default.AcceptedWork).Id) is not { } id)
+        if (HostCalls.Read(host, answer.Body, ContractJson.Default.AcceptedWork) is not { Id: { } text } || ReleaseId.TryParse(text) is not { } id)
         {
             throw HostCalls.NoReceiver(host);
         }

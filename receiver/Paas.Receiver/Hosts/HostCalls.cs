@@ -102,6 +102,7 @@ sealed class HostCalls : IDisposable
             var type = answer.Content.Headers.ContentType?.MediaType;
             if (!answer.IsSuccessStatusCode || type is not ("text/plain" or "text/event-stream"))
             {
+                await answer.Content.LoadIntoBufferAsync(LargestAnswer, limit.Token); // the client's own bound is not for what is read bit by bit
                 var refused = Checked(host, answer.StatusCode, type, await answer.Content.ReadAsByteArrayAsync(limit.Token));
                 throw refused.Succeeded ? NoReceiver(host) : new Refusal($"{host.Name}: {LogStream.Harmless(Read(host, refused.Body, ContractJson.Default.Problem).Detail ?? $"it answers {(int)refused.Status}")}");
             }

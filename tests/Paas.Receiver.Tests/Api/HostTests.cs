@@ -218,6 +218,11 @@ public sealed class HostTests : IAsyncLifetime
         Assert.Contains(why, environments.Error, StringComparison.Ordinal);
         var (code, _, error) = await RunAsync("init_env", "{here}", "prod", "liar");
         Assert.True(code is 3 or 1 && error.Contains("liar", StringComparison.Ordinal), error);
+        foreach (var arguments in (string[][])[["logs", "prod@liar/shop"], ["rollback", "prod@liar/shop"]])
+        {
+            (code, var said, error) = await RunAsync([.. arguments, "--endpoint", "{here}"]);
+            Assert.True(code == 3 && said.Length == 0 && error.Contains("liar", StringComparison.Ordinal), $"{code} {said} {error}");
+        }
     }
 
     [Fact]
