@@ -33,6 +33,9 @@ public sealed class OrdinaryRepositories(BuildingReceiver shared) : IClassFixtur
         Assert.Contains("       dependencies are as they were (package-lock.json and node are unchanged)", second.Remote);
         Assert.DoesNotContain(second.Remote, line => line.Contains("npm", StringComparison.Ordinal));
         Assert.Equal("again v2 production\n", (await receiver.AskAsync("express.localhost")).Body);
+
+        await git.CommitFileAsync("package.json", "{ \"name\": oops }\n");
+        Assert.Contains((await git.PushAsync()).Remote, line => line.StartsWith(" !     package.json is not JSON: Unexpected token", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
 using Xunit;
 
@@ -37,6 +38,25 @@ public sealed class PrepareShelfTests : IDisposable
         Add("example.prepare.all", "word text required\nfile path\nlines texts\n");
 
         Assert.Contains("application.prepare.commands.0." + expected, Assert.Throws<Refusal>(() => Read(parameters)).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Reference 2.2: one bash script with errexit, xtrace and pipefail, in the tree.</summary>
+    [Theory]
+    [InlineData("kept=one\necho $kept >made\n", 0, "one\n")]
+    [InlineData("echo one >made\nfalse\necho two >made\n", 1, "one\n")]
+    [InlineData("echo one >made\n(exit 7) | cat\necho two >made\n", 7, "one\n")]
+    [InlineData("[[ -n $BASH ]] && pwd -P | xargs basename >made\n", 0, "tree\n")]
+    [InlineData("", 0, null)]
+    public async Task The_shells_commands_are_one_script_that_ends_at_the_first_failure(string commands, int code, string? made)
+    {
+        var (tree, parameters) = (Directory.CreateDirectory(Path.Combine(shelf, "tree")).FullName, Directory.CreateDirectory(Path.Combine(shelf, "parameters")).FullName);
+        await File.WriteAllTextAsync(Path.Combine(parameters, "commands"), commands);
+
+        var answer = await new Command(Ours.Find("paasmaker.prepare.shell")!.Program, tree, shelf, parameters).RunAsync(default);
+
+        Assert.Equal(code, answer.ExitCode);
+        Assert.Equal(made, File.Exists(Path.Combine(tree, "made")) ? await File.ReadAllTextAsync(Path.Combine(tree, "made")) : null);
+        Assert.Equal(commands.Length > 0, answer.Error.StartsWith("+ ", StringComparison.Ordinal));
     }
 
     [Fact]
