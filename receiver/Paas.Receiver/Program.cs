@@ -327,7 +327,7 @@ app.MapApi();
 
 var queue = app.Services.GetRequiredService<DeploymentQueue>();
 app.Services.GetRequiredService<OpenPushes>().SweepLeftovers(app.Services.GetRequiredService<GitProgram>(), app.Services.GetRequiredService<Newcomers>());
-app.Services.GetRequiredService<Demolition>().ClearLeftovers();
+await app.Services.GetRequiredService<Demolition>().ClearLeftoversAsync();
 await app.Services.GetRequiredService<Recovery>().RunAsync(app.Lifetime.ApplicationStopping);
 try
 {

@@ -122,10 +122,37 @@ public sealed class CloudFlowClients(SharedReceiver shared) : IClassFixture<Shar
     }
 
     [Fact]
+    public async Task What_is_destroyed_by_others_leaves_nothing_for_the_next_of_its_name_and_no_session()
+    {
+        var token = await SessionAsync("flow-g");
+        await AskAsync(token, HttpMethod.Post, "services", """{"name":"svc","health_check":{"rel_path":"up","status_codes":"200","interval":7}}""");
+        Assert.Equal(HttpStatusCode.BadRequest, (await AskAsync(token, HttpMethod.Put, "services/svc", "{}")).Status);
+        Assert.Equal((1, 7), await SeenAsync());
+
+        await receiver.AskApiAsync(HttpMethod.Delete, "api/v1/projects/flow-g/svc");
+        Assert.Equal(HttpStatusCode.NotFound, (await AskAsync(token, HttpMethod.Get, "services/svc")).Status);
+        Assert.Equal(HttpStatusCode.Created, (await receiver.AskApiAsync(HttpMethod.Put, "api/v1/projects/flow-g/svc")).Status);
+        Assert.Equal((0, 30), await SeenAsync());
+
+        await receiver.AskApiAsync(HttpMethod.Delete, "api/v1/environments/flow-g");
+        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(token, HttpMethod.Get, "services")).Status);
+        await SessionAsync("flow-g");
+        Assert.Equal(HttpStatusCode.Forbidden, (await AskAsync(token, HttpMethod.Get, "services")).Status);
+
+        async Task<(int Events, int Interval)> SeenAsync()
+        {
+            var status = (await AskAsync(token, HttpMethod.Get, "services/svc")).Body.GetProperty("status");
+            return (status.GetProperty("events").GetArrayLength(), status.GetProperty("target_health").GetProperty("interval").GetInt32());
+        }
+    }
+
+    [Fact]
     public async Task A_project_that_was_pushed_shows_its_tasks_and_logs()
     {
         var token = await SessionAsync("flow-e");
         await using var git = await GitClient.NewAsync(receiver, "flow-e/pushed", "hello");
+        var procfile = await File.ReadAllTextAsync(Path.Combine(git.Directory, "Procfile"));
+        await git.CommitFileAsync("Procfile", procfile.Replace("web: ", "web: for line in one two three; do echo $line; done; ", StringComparison.Ordinal));
         Assert.True((await git.PushAsync()).Accepted);
 
         var status = (await AskAsync(token, HttpMethod.Get, "services/pushed")).Body.GetProperty("status");
@@ -136,7 +163,15 @@ public sealed class CloudFlowClients(SharedReceiver shared) : IClassFixture<Shar
         Assert.Equal("healthy", status.GetProperty("target_health").GetProperty("targets")[0].GetProperty("health").GetString());
         var stream = (await AskAsync(token, HttpMethod.Get, "services/pushed?view=logs&tail=20&streams=1")).Body.GetProperty("logs")[0];
         Assert.StartsWith("flow-e-pushed/flow-e-pushed/", stream.GetProperty("stream_name").GetString(), StringComparison.Ordinal);
-        Assert.Equal(JsonValueKind.Array, stream.GetProperty("log_events").ValueKind);
+        await Patience.UntilAsync(async () => MessagesOf(await LogsAsync(20)).Count >= 3, "it has said all it says");
+        Assert.Equal(["one", "two", "three"], MessagesOf(await LogsAsync(20)).Take(3));
+
+        // At most so many, the newest of them, the oldest first.
+        Assert.Equal(MessagesOf(await LogsAsync(20)).TakeLast(2), MessagesOf(await LogsAsync(2)));
+
+        async Task<JsonElement> LogsAsync(int tail) => (await AskAsync(token, HttpMethod.Get, $"services/pushed?view=logs&tail={tail}")).Body.GetProperty("logs")[0];
+
+        static List<string?> MessagesOf(JsonElement stream) => [.. stream.GetProperty("log_events").EnumerateArray().Select(line => line.GetProperty("message").GetString())];
     }
 
     async Task<string> SessionAsync(string environment)

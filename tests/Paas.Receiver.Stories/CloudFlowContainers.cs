@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Paas.Receiver.Containers;
 using Paas.Receiver.Stage;
 using Xunit;
 
@@ -110,8 +111,16 @@ public sealed class CloudFlowContainers(ContainingReceiver shared) : IClassFixtu
         await EventAsync(token, "its memory limit was reached");
         await Patience.UntilAsync(async () => await CodeAsync("/flow-y-svc/") == HttpStatusCode.OK, "it answers again");
 
-        // 12.
+        // 12. What is somebody else's stays: the engine still has the image under the name that its maker gave it.
+        var labels = new Dictionary<string, string> { [OwnThings.ProjectLabel] = "flow-y/svc" };
+        Assert.NotEmpty(await shared.Docker.Engine.ContainersAsync(labels));
+        var pinned = new OwnThings(receiver.Root).PinsOf("flow-y/svc");
+        Assert.NotEmpty(await shared.Docker.Engine.ImagesAsync(pinned));
         Assert.Equal(HttpStatusCode.OK, (await AskAsync(token, HttpMethod.Delete, "services/svc")).Status);
+        Assert.Empty(await shared.Docker.Engine.ContainersAsync(labels));
+        Assert.Empty(await shared.Docker.Engine.ImagesAsync(pinned));
+        Assert.NotNull(await shared.Docker.Engine.FindImageAsync("flowing"));
+        Assert.Equal(HttpStatusCode.NotFound, await CodeAsync("/flow-y-svc/"));
         Assert.Equal(HttpStatusCode.NotFound, (await AskAsync(token, HttpMethod.Get, "services/svc")).Status);
         Assert.Equal(HttpStatusCode.Created, (await AskAsync(token, HttpMethod.Post, "services", """{"name":"svc"}""")).Status);
         var again = (await AskAsync(token, HttpMethod.Get, "services/svc")).Body.GetProperty("status");

@@ -40,6 +40,14 @@ public partial class RequirementsTests
     }
 
     [Fact]
+    public void Every_statement_and_every_acceptance_of_CloudFlows_reading_stands_there_once_in_its_order()
+    {
+        var expected = Enumerable.Range(1, 13).Select(number => $"S{number}").Concat(Enumerable.Range(1, 14).Select(number => $"CF{number}"));
+
+        Assert.Equal(expected, Rows().Select(row => row.Number).Where(number => CloudFlowsNumber().IsMatch(number)));
+    }
+
+    [Fact]
     public void Every_test_that_is_named_exists_and_every_gap_is_said()
     {
         var sources = Directory.EnumerateFiles(Path.Combine(Top, "tests"), "*.cs", SearchOption.AllDirectories)
@@ -84,6 +92,9 @@ public partial class RequirementsTests
 
     [GeneratedRegex("^(AMB|PM|RT)-[0-9]+$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex PaasmakersNumber();
+
+    [GeneratedRegex("^(S|CF)[0-9]+$", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex CloudFlowsNumber();
 
     [GeneratedRegex("`(?<name>[A-Za-z0-9_.]+)`", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Quoted();

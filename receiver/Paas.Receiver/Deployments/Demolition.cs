@@ -1,5 +1,7 @@
 using Paas.Receiver.Access;
 using Paas.Receiver.BackingServices;
+using Paas.Receiver.Buildpacks;
+using Paas.Receiver.Containers;
 using Paas.Receiver.ImageStore;
 using Paas.Receiver.Projects;
 using Paas.Receiver.Releases;
@@ -13,7 +15,7 @@ namespace Paas.Receiver.Deployments;
 /// leaves it as it was; from there on the next start removes the rest.
 /// </summary>
 sealed partial class Demolition(
-    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, MarkStore marks, DeploymentLogs logs, RegistryServer registry, RegistryCredentials credentials, ILogger<Demolition> logger, Standstill? standstill = null)
+    ProjectStore projects, DeploymentQueue queue, Journal journal, Fleet fleet, Visitors visitors, Tokens tokens, Keys keys, Users users, GeneratedSecrets secrets, ServiceStore services, Spares spares, WorkingCopies copies, MarkStore marks, DeploymentLogs logs, ImageBuilder images, RegistryServer registry, RegistryCredentials credentials, ILogger<Demolition> logger, Standstill? standstill = null)
 {
     readonly Lock turn = new();
     Task deleted = Task.CompletedTask;
@@ -30,7 +32,9 @@ sealed partial class Demolition(
             visitors.Depart(project);
             await fleet.StopAllAsync(project);
             RunView.Leave(project);
-            Clear(projects.Remove(project));
+            var gone = projects.Remove(project);
+            await DropImagesAsync(project);
+            Clear(gone);
         }
         finally
         {
@@ -62,20 +66,36 @@ sealed partial class Demolition(
     }
 
     /// <summary>Start-up, before the doors open: what a former run did not get to remove.</summary>
-    public void ClearLeftovers()
+    public async Task ClearLeftoversAsync()
     {
         foreach (var gone in projects.Leftovers())
         {
+            await DropImagesAsync(ProjectOf(gone));
             Clear(gone);
         }
 
         DeleteLater();
     }
 
+    Project ProjectOf(Demolished gone) => new(projects.Default with { Name = EnvironmentName.Parse(gone.Environment) }, ProjectName.Parse(gone.Project));
+
+    /// <summary>Those in the engine, before the name is free: the next project of it may build the same ones again.</summary>
+    async Task DropImagesAsync(Project project)
+    {
+        try
+        {
+            await images.PruneAsync(project, []);
+        }
+        catch (Exception e) when (e is EngineException or IOException or HttpRequestException)
+        {
+            // Without an engine there is none to keep them; one that is away keeps them, and they take room and nothing else.
+            Log.ImagesStay(logger, project.Key, e.Message);
+        }
+    }
+
     void Clear(Demolished gone)
     {
-        var project = new Project(
-            projects.Default with { Name = EnvironmentName.Parse(gone.Environment) }, ProjectName.Parse(gone.Project));
+        var project = ProjectOf(gone);
         journal.Forget(gone.Environment, gone.Project);
         tokens.RevokeOf(project.Key);
         keys.RemoveOf(project.Key);
@@ -130,6 +150,9 @@ sealed partial class Demolition(
     {
         [LoggerMessage(Level = LogLevel.Warning, Message = "{what} was destroyed by {by}")]
         public static partial void Destroyed(ILogger logger, string what, string by);
+
+        [LoggerMessage(Level = LogLevel.Debug, Message = "Images of {project} are not removed from the engine: {why}")]
+        public static partial void ImagesStay(ILogger logger, string project, string why);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "{directory} could not be deleted")]
         public static partial void NotDeleted(ILogger logger, Exception exception, string directory);

@@ -158,11 +158,12 @@ sealed partial class Fleet : IAsyncDisposable
         await earlier;
     }
 
-    /// <summary>The same for every release of a project.</summary>
+    /// <summary>The same for every release of a project; its images are nobody's any more.</summary>
     public async Task StopAllAsync(Project project)
     {
         await Task.WhenAll(Running(project).Select(release => StopAsync(project, release)));
         await retired.GoneAsync(project);
+        await nursery.ClearedAsync();
     }
 
     /// <summary>

@@ -150,11 +150,7 @@ sealed class Rollouts
                 $"deregistered {gone.Count} targets in (target-group {full})", $"has begun draining connections on {gone.Count} tasks.", $"has stopped {gone.Count} running tasks: {Named(gone)}."],
         ];
         var at = DateTimeOffset.Parse(text, CultureInfo.InvariantCulture) - TimeSpan.FromMilliseconds(happened.Count);
-        foreach (var message in happened)
-        {
-            records.Note(project, $"(service {full}) {message}", at);
-            at += TimeSpan.FromMilliseconds(1);
-        }
+        records.Note(project, happened.Select((message, index) => (at + TimeSpan.FromMilliseconds(index), $"(service {full}) {message}")));
 
         static string Named(IEnumerable<string> tasks) => string.Join(' ', tasks.Select(task => $"(task {task})"));
     }

@@ -109,7 +109,6 @@ sealed partial class ServiceControlDoor(
         }
 
         var project = projects.FindOrCreate(environment.Name, name);
-        records.Forget(project);
         records.Keep(project, check);
         return links.Of(project);
     }
@@ -161,7 +160,6 @@ sealed partial class ServiceControlDoor(
     async Task<JsonNode> DeleteAsync(Project project, Session session)
     {
         await demolition.DestroyAsync(project, session.For);
-        records.Forget(project);
         return new JsonObject { ["Success"] = $"Service {project.Name} was deleted." };
     }
 

@@ -25,7 +25,7 @@ sealed class Defined
     public int Port { get; set; }
 }
 
-/// <summary>What a CloudFlow service has beside its project: its health check, and what was refused to it.</summary>
+/// <summary>What a CloudFlow service has beside its project: its health check, and what was refused to it. All of it goes with the project (the database sees to that).</summary>
 sealed class ServiceRecords(Database database, TimeProvider time)
 {
     const int KeptEvents = 20;
@@ -60,25 +60,27 @@ sealed class ServiceRecords(Database database, TimeProvider time)
         $"SELECT tag AS Tag, reservation AS Reservation, memory_limit AS MemoryLimit, port AS Port FROM service_definitions WHERE environment = @Environment AND project = @Name AND {where} ORDER BY id DESC",
         new { Environment = project.Environment.Name.Value, Name = project.Name.Value, commit });
 
-    public void Note(Project project, string message, DateTimeOffset? when = null) => database.Write(connection =>
+    public void Note(Project project, string message) => Note(project, [(time.GetUtcNow(), message)]);
+
+    /// <summary>All of it or nothing is seen, in this order.</summary>
+    public void Note(Project project, IEnumerable<(DateTimeOffset At, string Message)> happened) => database.Write(connection =>
     {
-        var of = new { Environment = project.Environment.Name.Value, Name = project.Name.Value, At = (when ?? time.GetUtcNow()).ToString("O"), message };
-        connection.Execute("INSERT INTO service_events (environment, project, at, message) VALUES (@Environment, @Name, @At, @message)", of);
+        foreach (var (at, message) in happened)
+        {
+            // What happened to a project that is just being destroyed is nothing of the next one of its name.
+            connection.Execute(
+                "INSERT INTO service_events (environment, project, at, message) SELECT environment, name, @At, @message FROM projects WHERE environment = @Environment AND name = @Name",
+                new { Environment = project.Environment.Name.Value, Name = project.Name.Value, At = at.ToString("O"), message });
+        }
+
         return connection.Execute(
-            $"DELETE FROM service_events WHERE environment = @Environment AND project = @Name AND id NOT IN (SELECT id FROM service_events WHERE environment = @Environment AND project = @Name ORDER BY id DESC LIMIT {KeptEvents})", of);
+            $"DELETE FROM service_events WHERE environment = @Environment AND project = @Name AND id NOT IN (SELECT id FROM service_events WHERE environment = @Environment AND project = @Name ORDER BY id DESC LIMIT {KeptEvents})", Of(project));
     });
 
     /// <summary>Newest first.</summary>
     public IReadOnlyList<(DateTimeOffset At, string Message)> Events(Project project) =>
         [.. database.Read<EventRow>("SELECT at AS At, message AS Message FROM service_events WHERE environment = @Environment AND project = @Name ORDER BY id DESC", Of(project))
             .Select(row => (DateTimeOffset.Parse(row.At, CultureInfo.InvariantCulture), row.Message))];
-
-    public void Forget(Project project) => database.Write(connection =>
-    {
-        connection.Execute("DELETE FROM service_events WHERE environment = @Environment AND project = @Name", Of(project));
-        connection.Execute("DELETE FROM service_definitions WHERE environment = @Environment AND project = @Name", Of(project));
-        return connection.Execute("DELETE FROM service_checks WHERE environment = @Environment AND project = @Name", Of(project));
-    });
 
     static object Of(Project project) => new { Environment = project.Environment.Name.Value, Name = project.Name.Value };
 
