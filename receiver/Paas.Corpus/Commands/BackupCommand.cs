@@ -14,6 +14,11 @@ static class BackupCommand
         var command = new Command("backup", "Back up a project's data, with its own backup hook; visitors wait meanwhile") { project, live, list };
         command.SetAction(async (parsed, ct) =>
         {
+            if (parsed.GetValue(list) && parsed.GetValue(live))
+            {
+                throw new CorpusException(Exit.Usage, "--list takes no backup: leave --live out.");
+            }
+
             var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
             using var client = new ReceiverClient(target, surroundings);
             if (parsed.GetValue(list))

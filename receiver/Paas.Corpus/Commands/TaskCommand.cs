@@ -13,10 +13,15 @@ static class TaskCommand
         var command = new Command("task", "Run one of the project's own tasks in the live release; no deployment, no backup") { project, task };
         command.SetAction(async (parsed, ct) =>
         {
-            var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
-            using var client = new ReceiverClient(target, surroundings);
             var name = parsed.GetValue(task)!;
             name = name.StartsWith("task_", StringComparison.Ordinal) ? name["task_".Length..] : name;
+            if (name.Length == 0 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-'))
+            {
+                throw new CorpusException(Exit.Usage, "A task's name has letters, digits, '_' and '-'.");
+            }
+
+            var target = Target.Of(parsed, parsed.GetValue(project), surroundings);
+            using var client = new ReceiverClient(target, surroundings);
             var accepted = await client.PostAsync($"{target.Path}/tasks/{Uri.EscapeDataString(name)}", new TaskOrder(), ContractJson.Default.TaskOrder, ContractJson.Default.AcceptedWork, ct);
             return await LongWork.FollowAsync(client, accepted!, surroundings, ct);
         });
