@@ -116,9 +116,14 @@ sealed class Restoring : IDisposable
             return null;
         }
 
-        copies.Flush(plan.Stage);
-        at("staged");
-        plan.Save();
+        using (var written = plan.Write()) // goes to the disk together with what it needs
+        {
+            copies.Flush(plan.Stage);
+            at("staged");
+            written.Flush();
+        }
+
+        plan.Name();
         at("planned");
         return plan;
     }
@@ -577,7 +582,8 @@ sealed class Restoring : IDisposable
 
         public void Add(byte kind, ReadOnlySpan<byte> path, ulong number) => Steps.Add(new Step(kind, path.ToArray(), number));
 
-        public void Save()
+        /// <summary>Under another name and without waiting for the disk.</summary>
+        public FileHandle Write()
         {
             using var content = new MemoryStream();
             content.Write(Magic);
@@ -589,12 +595,15 @@ sealed class Restoring : IDisposable
             }
 
             content.Write(SHA256.HashData(content.GetBuffer().AsSpan(0, (int)content.Length)));
-            using (var file = stage.CreateFile("plan.new\0"u8))
-            {
-                file.Write(content.GetBuffer().AsSpan(0, (int)content.Length));
-                file.Flush();
-            }
+            var file = stage.CreateFile("plan.new\0"u8);
+            file.Write(content.GetBuffer().AsSpan(0, (int)content.Length));
+            file.StartFlush();
+            return file;
+        }
 
+        /// <summary>What was written holds from here on, durably.</summary>
+        public void Name()
+        {
             stage.Rename("plan.new\0"u8, stage, "plan\0"u8);
             stage.Flush();
         }

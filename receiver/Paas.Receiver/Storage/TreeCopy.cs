@@ -64,6 +64,12 @@ sealed class TreeCopy(Action<string> note, CancellationToken ct) : IDisposable
             where.FlushFileSystem();
         }
 
+        // All are set going first: then the file system brings them to the disk together, not one after the other.
+        foreach (var file in written)
+        {
+            file.StartFlush();
+        }
+
         foreach (var file in written)
         {
             file.Flush();
