@@ -11,7 +11,10 @@ namespace Paas.Receiver.Deployments;
 /// Development (R7.2, R8.*): <c>run</c> is the working copy, edited and built in place. There is no archive, no copy and no way back to an earlier commit; what people edited there and
 /// did not commit is never lost without their saying so.
 /// </summary>
-/// <remarks>6 hold · 7 stop · 1 checkout · 2 configure · 3 build · 4 seal · 9 release · 10–16. Stopped first (R8.1): nothing runs in a tree that git is writing to.</remarks>
+/// <remarks>
+/// 6 hold · 7 stop · 1 checkout · 2 configure · 3 build · 4 seal · 9 release · 10–16. Stopped first (R8.1): nothing runs in a tree that git is writing to. A release of another mode has a tree of its own
+/// and answers until this one is built: 1–4, and then the bounce of any other deployment.
+/// </remarks>
 sealed class EditableWorkflow(
     ReleaseStore releases, GitProgram git, DraftBuilder builder, Launches launches, ProjectHooks projectHooks, Bounces bounces, Fleet fleet, Visitors visitors, Limits limits, Journal journal)
 {
@@ -37,8 +40,12 @@ sealed class EditableWorkflow(
         log.Title($"Deploying {draft.Commit[..8]} in place to {project}");
 
         // 6.–7.
-        await steps.RunAsync(Step.Hold, () => Done(() => visitors.Hold(project)), new LetVisitorsIn());
-        await steps.RunAsync(Step.Stop, () => StopAsync(run, ct), inPlace || run.Old is null ? [] : [new StartAgain(run.Old.Id.Value)]);
+        var stopsFirst = inPlace || run.Old is null;
+        if (stopsFirst)
+        {
+            await steps.RunAsync(Step.Hold, () => Done(() => visitors.Hold(project)), new LetVisitorsIn());
+            await steps.RunAsync(Step.Stop, () => StopAsync(run, ct));
+        }
 
         // 1. Nothing but people and git has touched the files since the first look.
         await steps.RunAsync(
@@ -76,13 +83,20 @@ sealed class EditableWorkflow(
             return Task.FromResult(numbered);
         });
         log.Detail("runs " + string.Join(", ", hooks.Common.Additions.TypesWith(manifest.ProcessTypes).Select(type => type.Name)));
-
         var over = bounces.Prepare(run, release, hooks);
-        await steps.RunAsync(Step.Release, async () =>
+        await (stopsFirst ? StartAsync(run, release, over, hooks, ct) : bounces.Of(manifest, release).ChangeOverAsync(over, ct));
+        log.Detail(RunView.Describe(project));
+        return release;
+    }
+
+    /// <summary>9.–16. Nothing else runs, and no data is put back: what does not start is mended in place.</summary>
+    async Task StartAsync(Run run, Release release, Changeover over, StepHooks hooks, CancellationToken ct)
+    {
+        await run.Steps.RunAsync(Step.Release, async () =>
         {
             if (hooks.Choice.Runs("release"))
             {
-                await launches.RunReleaseCommandAsync(release, log, ct);
+                await launches.RunReleaseCommandAsync(release, run.Log, ct);
             }
 
             await hooks.RunAsync(release, "deploy", run.Id, ct);
@@ -95,11 +109,8 @@ sealed class EditableWorkflow(
         await over.SettleAsync(ct);
         if (run.Old is { } old)
         {
-            visitors.Forget(project, old.Id);
+            visitors.Forget(run.Project, old.Id);
         }
-
-        log.Detail(RunView.Describe(project));
-        return release;
     }
 
     /// <summary>
