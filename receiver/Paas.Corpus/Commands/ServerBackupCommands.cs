@@ -98,7 +98,7 @@ static class ServerBackupCommands
             }
 
             var beside = Path.Combine(AppContext.BaseDirectory, "paas-receiver");
-            var start = new ProcessStartInfo(File.Exists(beside) ? beside : "paas-receiver") ;
+            var start = new ProcessStartInfo(File.Exists(beside) ? beside : "paas-receiver");
             start.ArgumentList.Add("restore");
             start.ArgumentList.Add(parsed.GetValue(file)!);
             try
