@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
@@ -47,12 +48,18 @@ static class PushToRegistryCommand
             var manifest = $"v2/{project.Environment}/{project.Name}/manifests/{tag}";
             if (!parsed.GetValue(force) && await IsThereAsync(http, manifest, target.Token, ct))
             {
-                await surroundings.Out.WriteLineAsync($"{place} is there already.");
+                await surroundings.SayAsync($"{place} is there already.");
                 return Exit.Done;
             }
 
             await PushAsync(image, place, target, surroundings, ct);
-            return await IsThereAsync(http, manifest, target.Token, ct) ? Exit.Done : throw new CorpusException(Exit.Failed, $"docker pushed {place}, and it is not there.");
+            if (!await IsThereAsync(http, manifest, target.Token, ct))
+            {
+                throw new CorpusException(Exit.Failed, $"docker pushed {place}, and it is not there.");
+            }
+
+            await surroundings.SayAsync($"{place} is there.");
+            return Exit.Done;
         });
         return command;
     }
@@ -128,9 +135,16 @@ static class PushToRegistryCommand
             start.Environment["DOCKER_HOST"] = engine;
         }
 
-        if (await surroundings.RunHereAsync(start, toError: true, ct) is var code and not 0)
+        try
         {
-            throw new CorpusException(Exit.Failed, $"docker {arguments[0]} ended with exit code {code}.");
+            if (await surroundings.RunHereAsync(start, toError: true, ct) is var code and not 0)
+            {
+                throw new CorpusException(Exit.Failed, $"docker {arguments[0]} ended with exit code {code}.");
+            }
+        }
+        catch (Win32Exception)
+        {
+            throw new CorpusException(Exit.Failed, "docker is not installed here.");
         }
     }
 }

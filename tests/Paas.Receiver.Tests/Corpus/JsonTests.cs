@@ -22,7 +22,7 @@ public sealed class JsonTests : CorpusAtAStage
         ("start", 1, ["hello"]), ("stop", 0, ["hello"]), ("restart", 1, ["hello"]), ("current", 1, ["hello", "v7"]), ("cancel", 1, ["hello"]),
         ("run", 0, ["hello", "--", "true"]), ("fix", 0, ["hello", "--", "true"]), ("shell", 2, ["hello"]),
         ("pipeline", 0, ["hello"]), ("pipeline start", 1, ["hello"]), ("pipeline approve", 1, ["hello"]), ("pipeline abort", 1, ["hello"]),
-        ("mark-for-deployment", 1, ["-s", "hello", "-l", "x", "-k", "1234567"]), ("wait-for-deployment", 1, ["-s", "hello", "-l", "x", "-k", "1234567"]), ("itest", 1, ["-s", "hello", "-k", "1234567"]),
+        ("mark-for-deployment", 1, ["-s", "hello", "-l", "x", "-k", "1234567"]), ("wait-for-deployment", 1, ["-s", "hello", "-l", "x", "-k", "1234567"]), ("itest", 1, ["-s", "hello", "-k", "1234567"]), ("push-to-registry", 1, ["-s", "hello", "-k", "1234567"]),
         ("init", 0, ["-", "-", "shop"]), ("init_env", 0, ["-", "prod"]), ("change_env", 0, ["-", "prod", "--mode", "cooking"]), ("enlarge", 1, ["-", "-", "hello", "5gb"]), ("trim", 1, ["-", "-", "hello", "5gb"]),
         ("destroy", 2, ["-", "prod"]), ("destroy", 0, ["-", "prod", "--yes"]), ("push", 1, ["-", "-", "hello"]), ("import", 1, ["hello", "nosuchfile"]),
         ("link_host", 1, ["paris", "http://127.0.0.1:1", "--token-file", "token"]), ("unlink_host", 1, ["paris"]),
@@ -35,7 +35,7 @@ public sealed class JsonTests : CorpusAtAStage
     ];
 
     /// <summary>These ask no receiver, or not before something that a test has not got.</summary>
-    static readonly string[] Local = ["help", "man", "completion", "itest", "push", "import", "shell", "restore-server"];
+    static readonly string[] Local = ["help", "man", "completion", "itest", "push-to-registry", "push", "import", "shell", "restore-server"];
 
     private protected override string TokenAt(ApiStage stage) => stage.Admin;
 
