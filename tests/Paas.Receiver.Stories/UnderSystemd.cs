@@ -76,7 +76,7 @@ public sealed partial class UnderSystemd
         Assert.Equal(application, await ApplicationAsync(machine));
     }
 
-    static string Script => Path.Combine(Places.Top, "scripts", "install");
+    const string Script = SystemdMachine.Source + "/scripts/install";
 
     /// <summary>What <c>scripts/build</c> would have made, of what the build of these tests has.</summary>
     static async Task BuildAsync(SystemdMachine machine, string version)
@@ -101,7 +101,7 @@ public sealed partial class UnderSystemd
             cp -a "$1" /root/hello && cd /root/hello
             git init -q -b main && git add --all && git -c user.name=A -c user.email=a@localhost commit -q -m First
             git push "http://pusher:$PAAS_ADMIN_TOKEN@127.0.0.1:8080/git/hello.git" main
-            """, "-", Places.Sample("hello"));
+            """, "-", SystemdMachine.Source + "/tests/projects/hello");
         Assert.Contains("v1 is live", pushed, StringComparison.Ordinal);
         Assert.Contains("Hello from hello", await AskAsync(machine), StringComparison.Ordinal);
     }

@@ -20,10 +20,13 @@ sealed class SystemdMachine : IAsyncDisposable
     const string Systemd = "/usr/bin/systemd";
     const string OnlyTry = "try";
 
+    /// <summary>Where the machine finds what these tests are built from.</summary>
+    public const string Source = "/opt/source";
+
     // In a mount namespace that lasts for as long as the machine does, off or on. Reads "on" and "off"; ends with its input, and everything with it.
     const string House = """
         set -eu
-        place=$1 top=$2 root=$1/root
+        place=$1 top=$2 source=$3 root=$1/root
         mount --make-rprivate /
         mkdir -p "$root"
         mount -t tmpfs -o mode=755 none "$place/root"
@@ -37,10 +40,10 @@ sealed class SystemdMachine : IAsyncDisposable
         for wants in sysinit local-fs sockets; do
             find "$all/lib/systemd/system/$wants.target.wants" -mindepth 1 ! -name 'systemd-journald*' -delete
         done
-        rm -rf "$all/srv" && mkdir -p "$all/srv" "$all/mnt" "$all$top" && chmod 755 "$all/mnt"
+        rm -rf "$all/srv" && mkdir -p "$all/srv" "$all/mnt" "$all$source" && chmod 755 "$all/mnt"
         mount --bind "$root/srv" "$all/srv" # no overlay: the receiver makes overlays of its own on it
         mount --bind "$place/shared" "$all/mnt"
-        mount --bind "$top" "$all$top"
+        mount --bind "$top" "$all$source" # where it is out here another /tmp may hide it
         cat >"$all/etc/systemd/system/told.service" <<END
         [Unit]
         After=multi-user.target
@@ -117,7 +120,7 @@ sealed class SystemdMachine : IAsyncDisposable
     SystemdMachine()
     {
         Shared = Directory.CreateDirectory(Path.Combine(place, "shared")).FullName;
-        var info = new ProcessStartInfo("/usr/bin/unshare", ["--mount", "sh", "-c", House, "house", place, Places.Top])
+        var info = new ProcessStartInfo("/usr/bin/unshare", ["--mount", "sh", "-c", House, "house", place, Places.Top, Source])
         {
             UseShellExecute = false,
             RedirectStandardInput = true,
@@ -200,7 +203,7 @@ sealed class SystemdMachine : IAsyncDisposable
         }
 
         var tried = Places.NewScratch("probe");
-        var info = new ProcessStartInfo("/usr/bin/unshare", ["--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net", "--fork", "--kill-child", "sh", "-c", House, "house", tried, OnlyTry]) { UseShellExecute = false, RedirectStandardError = true };
+        var info = new ProcessStartInfo("/usr/bin/unshare", ["--mount", "--pid", "--uts", "--ipc", "--cgroup", "--net", "--fork", "--kill-child", "sh", "-c", House, "house", tried, OnlyTry, Source]) { UseShellExecute = false, RedirectStandardError = true };
         using var process = Process.Start(info)!;
         var said = process.StandardError.ReadToEnd();
         process.WaitForExit();
