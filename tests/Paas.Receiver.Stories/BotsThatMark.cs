@@ -132,32 +132,32 @@ public sealed class BotsThatMark(SharedReceiver shared) : IClassFixture<SharedRe
     [Fact]
     public async Task A_mark_changes_over_as_its_soa_config_says()
     {
-        await EnvironmentAsync("stage-h");
+        await EnvironmentAsync("stage-bounce");
         await using var pillar = await GitClient.NewAsync(receiver, "bounced/pillar");
-        await pillar.WriteAsync("kubernetes-stage-h.yaml", "main: {bounce_method: brutal, deploy_group: bounced}\n");
+        await pillar.WriteAsync("kubernetes-stage-bounce.yaml", "main: {bounce_method: brutal, deploy_group: bounced}\n");
         await pillar.CommitAsync("Configure");
         await using var git = await GitClient.NewAsync(receiver, "bounced", "hello");
         Assert.True((await git.PushAsync("no-deploy")).Accepted);
         Assert.True((await pillar.PushAsync()).Accepted);
         await MarkAsync(1);
-        await ServesAsync("bounced.stage-h.localhost", "hello version 1 ");
+        await ServesAsync("bounced.stage-bounce.localhost", "hello version 1 ");
 
         await MarkAsync(2);
-        await ServesAsync("bounced.stage-h.localhost", "hello version 2 ");
+        await ServesAsync("bounced.stage-bounce.localhost", "hello version 2 ");
         var steps = await StepsAsync();
         Assert.True(steps.IndexOf("start") is >= 0 and var start && start < steps.IndexOf("stop") && steps.IndexOf("stop") < steps.IndexOf("healthy"), string.Join(' ', steps));
 
         // Four of which one is enough: three old ones go for the first new one that is healthy, while the other new ones still wait.
-        await pillar.WriteAsync("kubernetes-stage-h.yaml", "main: {instances: 4, bounce_method: crossover, bounce_margin_factor: 0.25, deploy_group: bounced}\n");
+        await pillar.WriteAsync("kubernetes-stage-bounce.yaml", "main: {instances: 4, bounce_method: crossover, bounce_margin_factor: 0.25, deploy_group: bounced}\n");
         await pillar.CommitAsync("Cross over");
         Assert.True((await pillar.PushAsync()).Accepted);
         await git.WriteAsync("Procfile", "web: sh wait.sh\n");
         await git.WriteAsync("wait.sh", "until [ $PAAS_RELEASE = v3 ] || mkdir \"$PAAS_DATA_DIR/first\" 2>/dev/null || [ -e \"$PAAS_DATA_DIR/all\" ]; do sleep 0.02; done\nexec /usr/bin/python3 app.py\n");
         await MarkAsync(3);
-        await ServesAsync("bounced.stage-h.localhost", "hello version 3 ");
+        await ServesAsync("bounced.stage-bounce.localhost", "hello version 3 ");
         await MarkAsync(4);
         await Patience.UntilAsync(async () => (await InstancesAsync()).Order().SequenceEqual(["v3 healthy", "v4 healthy", "v4 starting", "v4 starting", "v4 starting"]), "one of the old and one of the new");
-        await File.WriteAllTextAsync(Path.Combine(receiver.Root, "environments", "stage-h", "projects", "bounced", "data", "all"), "");
+        await File.WriteAllTextAsync(Path.Combine(receiver.Root, "environments", "stage-bounce", "projects", "bounced", "data", "all"), "");
         await Patience.UntilAsync(async () => (await InstancesAsync()).SequenceEqual(Enumerable.Repeat("v4 healthy", 4)), "all of the new ones");
 
         async Task MarkAsync(int version)
@@ -170,14 +170,14 @@ public sealed class BotsThatMark(SharedReceiver shared) : IClassFixture<SharedRe
 
         async Task<List<string>> StepsAsync()
         {
-            var (_, all) = await receiver.AskApiAsync(HttpMethod.Get, "api/v1/projects/stage-h/bounced/deployments?limit=1");
+            var (_, all) = await receiver.AskApiAsync(HttpMethod.Get, "api/v1/projects/stage-bounce/bounced/deployments?limit=1");
             var (_, newest) = await receiver.AskApiAsync(HttpMethod.Get, $"api/v1/deployments/{System.Text.Json.JsonDocument.Parse(all).RootElement.GetProperty("items")[0].GetProperty("id").GetString()}");
             return [.. System.Text.Json.JsonDocument.Parse(newest).RootElement.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("name").GetString()!)];
         }
 
         async Task<List<string>> InstancesAsync()
         {
-            var (_, status) = await receiver.AskApiAsync(HttpMethod.Get, "api/v1/projects/stage-h/bounced");
+            var (_, status) = await receiver.AskApiAsync(HttpMethod.Get, "api/v1/projects/stage-bounce/bounced");
             return [.. System.Text.Json.JsonDocument.Parse(status).RootElement.GetProperty("instances").EnumerateArray()
                 .Select(instance => $"v{instance.GetProperty("release").GetInt32()} {instance.GetProperty("state").GetString()}")];
         }
