@@ -14,7 +14,7 @@ static class DestroyCommand
         command.SetAction(async (parsed, ct) =>
         {
             var target = Target.At(parsed.GetValue(endpoint)!, surroundings, parsed.GetValue(environment), parsed.GetValue(project));
-            var what = target.Project is null ? $"the environment {target.Environment} with all its projects" : $"{target.Environment}/{target.Project}";
+            var what = target.Project is null ? $"the environment {target.Environment} with all its projects" : target.Environment is null or "-" ? $"{target.Project}" : $"{target.Environment}/{target.Project}";
             if (!parsed.GetValue(yes))
             {
                 throw new CorpusException(Exit.Usage, $"this destroys {what}, code, data and archives, and nothing brings it back. If that is what you want, add --yes.", $"corpus destroy {parsed.GetValue(endpoint)} {target.Environment}{(target.Project is null ? "" : $" {target.Project}")} --yes");
