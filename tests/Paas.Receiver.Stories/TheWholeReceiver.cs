@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Stage;
 using Xunit;
@@ -27,6 +28,13 @@ public sealed class TheWholeReceiver
         var data = subject.ReadData();
         var file = Path.Combine(Path.GetDirectoryName(receiver.Root)!, "backup.tar.zst");
 
+        // What the receiver's daemons listen at is of the moment.
+        var daemons = Directory.CreateDirectory(Path.Combine(receiver.Root, "state", "registry")).FullName;
+        using var listening = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listening.Bind(new UnixDomainSocketEndPoint(Path.Combine(daemons, "socket")));
+        await File.WriteAllTextAsync(Path.Combine(daemons, "kept"), "an image");
+        var token = await CorpusCommand.RunAsync(receiver, "tokens", "add", "bot");
+        Assert.True(token.Code == 0, token.Error);
         var backup = await CorpusCommand.RunAsync(receiver, "backup-server", file);
         Assert.True(backup.Code == 0, backup.Output + backup.Error);
         var offline = await MachineAsync(receiver.Root, "backup", file + ".2");
@@ -53,6 +61,11 @@ public sealed class TheWholeReceiver
 
         Assert.Contains("version 2 ", (await receiver.AskAsync(subject.Host)).Body, StringComparison.Ordinal);
         Assert.Equal(data, subject.ReadData());
+        Assert.Equal("an image", await File.ReadAllTextAsync(Path.Combine(daemons, "kept")));
+        Assert.False(Path.Exists(Path.Combine(daemons, "socket")));
+        Assert.Contains("bot", (await CorpusCommand.RunAsync(receiver, "tokens")).Output, StringComparison.Ordinal);
+        Assert.NotEmpty(Keys(lost));
+        Assert.Equal(Keys(lost), Keys(receiver.Root));
         _ = await subject.CommitVersionAsync(3);
         var next = await subject.Git.PushAsync();
         Assert.True(next.Accepted, next.Text);
@@ -64,6 +77,10 @@ public sealed class TheWholeReceiver
         Assert.DoesNotContain("problem  files", doctor.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("problem  repositories", doctor.Output, StringComparison.Ordinal);
     }
+
+    /// <summary>What others know the receiver by.</summary>
+    static IEnumerable<string> Keys(string root) =>
+        Directory.EnumerateFiles(Path.Combine(root, "state"), "*key*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(file => $"{Path.GetRelativePath(root, file)} {File.ReadAllText(file)}");
 
     static Task<CommandResult> MachineAsync(string root, params string[] words) =>
         new Command("dotnet", [Path.Combine(AppContext.BaseDirectory, "paas-receiver.dll"), .. words]).With([
