@@ -12,6 +12,7 @@ namespace Paas.Receiver;
 public sealed class FaultsInOtherModes(ITestOutputHelper output)
 {
     static readonly string[] StepsOfFinal = [Step.Fetch, Step.CheckOut, Step.Seal, Step.Switch];
+    static readonly string[] StepsToEditing = [Step.CheckOut, Step.BackUp, Step.Healthy, Step.Switch];
     static readonly string[] StepsInPlace = [Step.CheckOut, Step.Build, Step.Seal, Step.Switch];
 
     [Theory]
@@ -135,6 +136,67 @@ public sealed class FaultsInOtherModes(ITestOutputHelper output)
         }
 
         void LookAtWhatIsKept(string fault) => Assert.All(kept, file => Assert.True(File.ReadAllText(Path.Combine(project, file.Key)) == file.Value, $"{fault}: {file.Key}"));
+    }
+
+    [Theory]
+    [InlineData("fail")]
+    [InlineData("kill")]
+    public async Task A_fault_on_the_way_to_editing_leaves_the_sealed_release_with_its_data_or_the_edited_one(string what)
+    {
+        await using var receiver = await ReceiverProcess.StartAsync(new Dictionary<string, string> { ["PAAS_SETTLE"] = "0" });
+        await using var subject = await Subject.NewAsync(receiver, "turning", keepsData: true);
+        var version = 0;
+        foreach (var fault in StepsToEditing.Select(step => $"{what}:{step}:after").Prepend($"{what}:{Step.Switch}:before"))
+        {
+            var clock = Stopwatch.StartNew();
+            var commit = await subject.CommitVersionAsync(++version);
+            var cooked = await subject.Git.PushAsync("mode=cooking", "discard-edits");
+            Assert.True(cooked.Accepted, $"{fault}: {cooked.Text}");
+            if (version == 1)
+            {
+                subject.FillData();
+            }
+
+            // What the round before had edited is kept beside; it is no leftover of this one.
+            foreach (var kept in Directory.GetDirectories(Path.Combine(subject.Directory, "archives"), "project.edited", SearchOption.AllDirectories))
+            {
+                Directory.Delete(kept, recursive: true);
+            }
+
+            var old = subject.Now(version, commit);
+            var edited = await subject.CommitVersionAsync(++version);
+
+            receiver.Arm(fault);
+            var push = await subject.Git.PushAsync("mode=editable");
+            if (what == "kill")
+            {
+                Assert.Equal(137, await receiver.ExitAsync());
+            }
+
+            receiver.Arm(null);
+            if (!receiver.IsRunning)
+            {
+                await receiver.StartAgainAsync();
+            }
+
+            var served = "";
+            await Patience.UntilAsync(
+                async () => (served = (await receiver.AskAsync(subject.Host, "/plain")).Body).StartsWith("hello version ", StringComparison.Ordinal), "somebody answers");
+            var isEdited = served.StartsWith($"hello version {version} ", StringComparison.Ordinal);
+            Assert.True(what == "kill" || isEdited == push.Accepted, $"{fault}: {served} {push.Text}");
+            if (!isEdited)
+            {
+                var (_, wrong) = await subject.SettleAsync(old, old);
+                Assert.True(wrong.Count == 0, $"{fault}: {string.Join('\n', wrong)}\n{receiver.Output}");
+            }
+
+            var again = await subject.Git.PushAsync("mode=editable");
+            Assert.True(again.Accepted, $"{fault}: {again.Text}");
+            Assert.StartsWith($"hello version {version} ", (await receiver.AskAsync(subject.Host, "/plain")).Body, StringComparison.Ordinal);
+            Assert.Equal(edited, await subject.Git.RemoteRefAsync());
+            Assert.Equal($"{version} upgraded\n", await File.ReadAllTextAsync(Path.Combine(subject.DataDirectory, "schema")));
+            output.WriteLine($"{fault}: {(isEdited ? "edited" : "sealed")}, {clock.ElapsedMilliseconds} ms");
+        }
     }
 
     static IEnumerable<string> FaultsOf(string what, string[] steps) => steps.SelectMany(step => new[] { $"{what}:{step}:before", $"{what}:{step}:after" });
