@@ -11,9 +11,10 @@ namespace Paas.Receiver.Deployments;
 /// <summary>The code that projects bring for steps of the pipeline: which a tree has, and the runner of one deployment's.</summary>
 sealed class ProjectHooks(Launches launches, DraftBuilder builder, AdditionStore additions, IReadOnlyList<INotificationChannel> channels)
 {
-    /// <summary>Steps that a tree goes through before it is sealed.</summary>
+    /// <summary>Steps that a tree goes through in every mode, before anything is built.</summary>
     public static readonly IReadOnlyList<string> BeforeBuild = ["gather_variables", "pre_install", "configure"];
 
+    /// <summary>Steps that a tree goes through before it is sealed.</summary>
     public static readonly IReadOnlyList<string> BeforeSeal = [.. BeforeBuild, "build", "post_build", "bundle"];
 
     /// <param name="pillar">The configuration with this tree's defaults.</param>
@@ -95,9 +96,10 @@ sealed class StepHooks(Launches launches, DraftBuilder builder, AdditionStore ad
     /// <exception cref="Refusal">A step failed or took too long.</exception>
     public async Task ConfigureAsync(Draft draft, CancellationToken ct)
     {
-        await RunAsync(draft, "gather_variables", ct);
-        await RunAsync(draft, "pre_install", ct);
-        await RunAsync(draft, "configure", ct);
+        foreach (var step in ProjectHooks.BeforeBuild)
+        {
+            await RunAsync(draft, step, ct);
+        }
     }
 
     /// <summary>The tree's own steps around what its buildpacks and prepare commands do.</summary>

@@ -75,12 +75,7 @@ sealed class RollbackWorkflow(ReleaseStore releases, GitProgram git, TreeAgain t
                         await new GitRepository(run.Project.ProjectRepository, git).CheckOutIfThereAsync(target.Commit, run.Project.Checkout, ct);
                     }
 
-                    if (isTouched)
-                    {
-                        await UnpackAgainAsync(run, target, ct);
-                    }
-
-                    await UnpackIfGoneAsync(run, target, ct);
+                    await (isTouched ? UnpackAgainAsync(run, target, ct) : UnpackIfGoneAsync(run, target, ct));
                 },
                 new PutCheckoutBack(run.Old?.Commit, run.Old?.PillarCommit));
         }
