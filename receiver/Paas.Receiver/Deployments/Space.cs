@@ -71,7 +71,7 @@ sealed class Space(Database database, ProjectStore projects, ReleaseStore releas
             }
         }
 
-        database.Write("INSERT OR REPLACE INTO project_space (environment, project, quota_gigabytes) VALUES (@Environment, @Project, @quota)", Of(project, quota));
+        Keep(project, quota);
     }
 
     /// <summary>R15.9.</summary>
@@ -156,8 +156,7 @@ sealed class Space(Database database, ProjectStore projects, ReleaseStore releas
 
         while (IsLow(report, release) && WhyNotEnlarge(project, quota + Projects.Environment.QuotaStep) is null)
         {
-            quota += Projects.Environment.QuotaStep;
-            database.Write("INSERT OR REPLACE INTO project_space (environment, project, quota_gigabytes) VALUES (@Environment, @Project, @quota)", Of(project, quota));
+            quota = Enlarge(project, quota);
             log.Detail($"little room is left: {project} may take {quota} GB now");
             report = report with { QuotaGigabytes = quota };
         }
@@ -194,12 +193,22 @@ sealed class Space(Database database, ProjectStore projects, ReleaseStore releas
                 throw new Refusal($"{project} takes {Readable(used)} of {quota} GB, and this would not fit: {why}");
             }
 
-            quota += Projects.Environment.QuotaStep;
-            database.Write("INSERT OR REPLACE INTO project_space (environment, project, quota_gigabytes) VALUES (@Environment, @Project, @quota)", Of(project, quota));
+            quota = Enlarge(project, quota);
         }
 
         return quota * gigabyte - used;
     }
+
+    /// <summary>One step more (A19); returns what it may take then.</summary>
+    int Enlarge(Project project, int quota)
+    {
+        quota += Projects.Environment.QuotaStep;
+        Keep(project, quota);
+        return quota;
+    }
+
+    void Keep(Project project, int? quota) =>
+        database.Write("INSERT OR REPLACE INTO project_space (environment, project, quota_gigabytes) VALUES (@Environment, @Project, @quota)", Of(project, quota));
 
     // A19: less than a tenth, or than two releases.
     bool IsLow(SpaceReport report, long release) =>
