@@ -97,67 +97,60 @@ sealed partial class Announcing
     Notice NoticeOf(SpacePassed passed)
     {
         var project = passed.Project;
-        var subject = $"{project} takes {Space.Readable(passed.Used)} of {passed.QuotaGigabytes} GB";
-        return new Notice
-        {
-            Id = Guid.CreateVersion7(time.GetUtcNow()).ToString("D"),
-            Event = "quota",
-            Subject = subject,
-            Text = string.Join('\n', [
-                subject,
-                "",
+        return TroubleOf(
+            project, "quota", $"{project} takes {Space.Readable(passed.Used)} of {passed.QuotaGigabytes} GB",
+            [
                 passed.Percent >= 100 ? "It goes on running and writing; nothing more is deployed to it until there is room." : "It goes on running and writing. Beyond its quota nothing more is deployed to it.",
                 $"     corpus doctor {project.Name} shows where the bytes are; corpus enlarge gives it 5 GB more",
-                "",
-            ]),
-            Facts = new Dictionary<string, string?>
+            ],
+            new Dictionary<string, string?>
             {
-                ["project"] = project.Name.Value,
-                ["environment"] = project.Environment.Name.Value,
-                ["environmentType"] = project.Environment.Type.ToString().ToLowerInvariant(),
                 ["bytes"] = passed.Used.ToString(CultureInfo.InvariantCulture),
                 ["quotaGigabytes"] = passed.QuotaGigabytes.ToString(CultureInfo.InvariantCulture),
                 ["percent"] = passed.Percent.ToString(CultureInfo.InvariantCulture),
-                ["succeeded"] = "false",
-                ["url"] = visitors.Url(project),
-            },
-        };
+            });
     }
 
     Notice NoticeOf(CrashLoop loop, string? release)
     {
         var project = loop.Project;
         var why = loop.ExitCode is { } code ? code > 128 ? $"signal {code - 128}" : $"exit code {code}" : "nobody knows how";
-        var subject = $"{project}: {loop.Type}.{loop.Number} of {release} ends again and again";
-        return new Notice
-        {
-            Id = Guid.CreateVersion7(time.GetUtcNow()).ToString("D"),
-            Event = "crash-loop",
-            Subject = subject,
-            Text = string.Join('\n', [
-                subject,
-                "",
+        var serving = visitors.Serving(project)?.ToString();
+        return TroubleOf(
+            project, "crash-loop", $"{project}: {loop.Type}.{loop.Number} of {release} ends again and again",
+            [
                 $"{loop.Times} times in a row, last with {why}. It is tried again, with pauses of up to a minute.",
-                $"Serves now: {visitors.Serving(project)?.ToString() ?? "nothing"}, {visitors.Url(project)}",
+                $"Serves now: {serving ?? "nothing"}, {visitors.Url(project)}",
                 $"     corpus logs -t {loop.Type} {project.Name}",
-                "",
-            ]),
-            Facts = new Dictionary<string, string?>
+            ],
+            new Dictionary<string, string?>
             {
-                ["project"] = project.Name.Value,
-                ["environment"] = project.Environment.Name.Value,
-                ["environmentType"] = project.Environment.Type.ToString().ToLowerInvariant(),
                 ["release"] = release,
                 ["type"] = loop.Type,
                 ["number"] = loop.Number.ToString(CultureInfo.InvariantCulture),
                 ["exitCode"] = loop.ExitCode?.ToString(CultureInfo.InvariantCulture),
                 ["times"] = loop.Times.ToString(CultureInfo.InvariantCulture),
-                ["succeeded"] = "false",
-                ["serving"] = visitors.Serving(project)?.ToString(),
-                ["url"] = visitors.Url(project),
-            },
-        };
+                ["serving"] = serving,
+            });
     }
+
+    /// <summary>What happens apart from any deployment.</summary>
+    /// <param name="facts">Besides those of the project.</param>
+    Notice TroubleOf(Project project, string kind, string subject, IEnumerable<string> lines, IReadOnlyDictionary<string, string?> facts) => new()
+    {
+        Id = Guid.CreateVersion7(time.GetUtcNow()).ToString("D"),
+        Event = kind,
+        Subject = subject,
+        Text = string.Join('\n', [subject, "", .. lines, ""]),
+        Facts = new Dictionary<string, string?>(facts)
+        {
+            ["project"] = project.Name.Value,
+            ["environment"] = project.Environment.Name.Value,
+            ["environmentType"] = project.Environment.Type.ToString().ToLowerInvariant(),
+            ["succeeded"] = "false",
+            ["url"] = visitors.Url(project),
+        },
+    };
 
     /// <summary>The configuration as it is now: a deployment that failed has none of its own. One that cannot be used is told to the operators only.</summary>
     async Task<(IReadOnlyList<Wanted>, Pillar)> WantedAsync(Project project)
