@@ -312,16 +312,18 @@ sealed class Bundler
         return archive.Length;
     }
 
-    ChildProcess Start(Command command)
+    ChildProcess Start(Command command) => StartProgram(Gently ? new Command("nice", ["-n", "15", "ionice", "-c", "3", command.Program, .. command.Arguments]) : command);
+
+    /// <exception cref="IOException">It is not on this machine.</exception>
+    public static ChildProcess StartProgram(Command command)
     {
-        var gentle = Gently ? new Command("nice", ["-n", "15", "ionice", "-c", "3", command.Program, .. command.Arguments]) : command;
         try
         {
-            return gentle.Start();
+            return command.Start();
         }
         catch (Win32Exception e)
         {
-            throw new IOException($"{gentle.Program} could not be started: {e.Message}", e);
+            throw new IOException($"{command.Program} could not be started: {e.Message}", e);
         }
     }
 

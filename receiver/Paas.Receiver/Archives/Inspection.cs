@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Security.Cryptography;
 using Paas.Receiver.Processes;
 using Paas.Receiver.Projects;
@@ -25,7 +24,7 @@ static class Inspection
     static async Task<Inspected> ReadAsync(string file, Func<Stream, string> digest, CancellationToken ct)
     {
         await using var archive = new FileStream(file, new FileStreamOptions { BufferSize = 0, Options = FileOptions.SequentialScan });
-        await using var child = Start(new Command("nice", "-n", "15", "zstd", "-q", "-dc", "--memory=256MB"));
+        await using var child = Bundler.StartProgram(new Command("nice", "-n", "15", "zstd", "-q", "-dc", "--memory=256MB"));
         Bundler.Widen(child.Input);
         Bundler.Widen(child.Output);
         await using var stop = ct.Register(() => child.Signal(PosixSignals.Kill));
@@ -47,18 +46,6 @@ static class Inspection
             child.Signal(PosixSignals.Kill);
             _ = await child.WaitAsync(CancellationToken.None);
             await Task.WhenAny(Task.WhenAll(feed, read, said));
-        }
-    }
-
-    static ChildProcess Start(Command command)
-    {
-        try
-        {
-            return command.Start();
-        }
-        catch (Win32Exception e)
-        {
-            throw new IOException($"{command.Program} could not be started: {e.Message}", e);
         }
     }
 
