@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -67,11 +68,13 @@ static class Answers
 
     /// <summary>A program of this machine to its end, in this directory: at our own terminal where we are a process and nobody wants JSON, else its lines as they come.</summary>
     /// <param name="toError">Where its standard output goes with the other one: git says everything there.</param>
-    public static async Task<int> RunHereAsync(this Surroundings surroundings, ProcessStartInfo start, bool toError, CancellationToken ct)
+    /// <param name="place">Where it is to be done, for who has not got the program here.</param>
+    /// <exception cref="CorpusException">It is not on this machine.</exception>
+    public static async Task<int> RunHereAsync(this Surroundings surroundings, ProcessStartInfo start, bool toError, CancellationToken ct, string? place = null)
     {
         var passed = !surroundings.IsTheProcess || surroundings.Json;
         (start.UseShellExecute, start.RedirectStandardOutput, start.RedirectStandardError) = (false, passed, passed);
-        using var process = Process.Start(start)!;
+        using var process = Started(start, place);
         try
         {
             if (passed)
@@ -106,6 +109,19 @@ static class Answers
                     oneAtATime.Release();
                 }
             }
+        }
+    }
+
+    /// <exception cref="CorpusException">It is not on this machine.</exception>
+    public static Process Started(ProcessStartInfo start, string? place = null)
+    {
+        try
+        {
+            return Process.Start(start)!;
+        }
+        catch (Win32Exception)
+        {
+            throw new CorpusException(Exit.Failed, $"{start.FileName} is not installed here{(place is null ? "" : $": this is done {place}")}.");
         }
     }
 

@@ -127,7 +127,7 @@ static class CheckCommand
             return await surroundings.RunHereAsync(start, toError: false, ct);
         }
 
-        using var process = Start(start);
+        using var process = Answers.Started(start);
         try
         {
             // Both at once: a full pipe on one side must never stop the other.
@@ -141,18 +141,6 @@ static class CheckCommand
             {
                 process.Kill(entireProcessTree: true);
             }
-        }
-    }
-
-    static Process Start(ProcessStartInfo start)
-    {
-        try
-        {
-            return Process.Start(start)!;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            throw new CorpusException(Exit.Failed, $"{start.FileName} is not on this machine.");
         }
     }
 }

@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text;
@@ -76,13 +75,6 @@ static class PushCommand
             start.Environment["GIT_CONFIG_VALUE_0"] = $"Authorization: Basic {Convert.ToBase64String(Encoding.UTF8.GetBytes($"{target.User ?? "corpus"}:{token}"))}";
         }
 
-        try
-        {
-            return await surroundings.RunHereAsync(start, toError: true, ct);
-        }
-        catch (Win32Exception)
-        {
-            throw new CorpusException(Exit.Failed, "git is not installed here.");
-        }
+        return await surroundings.RunHereAsync(start, toError: true, ct);
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
@@ -135,16 +134,9 @@ static class PushToRegistryCommand
             start.Environment["DOCKER_HOST"] = engine;
         }
 
-        try
+        if (await surroundings.RunHereAsync(start, toError: true, ct) is var code and not 0)
         {
-            if (await surroundings.RunHereAsync(start, toError: true, ct) is var code and not 0)
-            {
-                throw new CorpusException(Exit.Failed, $"docker {arguments[0]} ended with exit code {code}.");
-            }
-        }
-        catch (Win32Exception)
-        {
-            throw new CorpusException(Exit.Failed, "docker is not installed here.");
+            throw new CorpusException(Exit.Failed, $"docker {arguments[0]} ended with exit code {code}.");
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.ComponentModel;
 using System.Diagnostics;
 using Paas.Receiver.Contract;
 
@@ -101,14 +100,7 @@ static class ServerBackupCommands
             var start = new ProcessStartInfo(File.Exists(beside) ? beside : "paas-receiver");
             start.ArgumentList.Add("restore");
             start.ArgumentList.Add(parsed.GetValue(file)!);
-            try
-            {
-                return await surroundings.RunHereAsync(start, toError: true, ct);
-            }
-            catch (Win32Exception)
-            {
-                throw new CorpusException(Exit.Failed, "paas-receiver is not installed here: this is done on the machine the receiver is to run on.");
-            }
+            return await surroundings.RunHereAsync(start, toError: true, ct, "on the machine the receiver is to run on");
         });
         return command;
     }

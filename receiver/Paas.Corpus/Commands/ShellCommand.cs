@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.ComponentModel;
 using System.Diagnostics;
 using Paas.Receiver.Contract;
 
@@ -35,16 +34,9 @@ static class ShellCommand
                 throw new CorpusException(Exit.Usage, "a shell needs your own terminal.", $"ssh {string.Join(' ', line)}");
             }
 
-            try
-            {
-                using var shell = Process.Start(new ProcessStartInfo("ssh", line) { UseShellExecute = false })!;
-                await shell.WaitForExitAsync(CancellationToken.None);
-                return shell.ExitCode;
-            }
-            catch (Win32Exception)
-            {
-                throw new CorpusException(Exit.Failed, "ssh is not installed here.");
-            }
+            using var shell = Answers.Started(new ProcessStartInfo("ssh", line) { UseShellExecute = false });
+            await shell.WaitForExitAsync(CancellationToken.None);
+            return shell.ExitCode;
         });
         return command;
     }
